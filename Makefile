@@ -1,0 +1,26 @@
+# glm-lsp: `make demo` shows it at work, `make test` checks it. Both set up .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test test-unit lint install soak bench clean
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(VENV)/.installed ## environment and packages, once
+
+$(VENV)/.installed: pyproject.toml constraints.txt scripts/install.sh
+	@PYTHON="$(PYTHON)" bash scripts/install.sh $(VENV)
+	@touch $@
+
+demo: install ## the main job on a real file of this repository
+	@$(BIN)/python -P -m scripts.demo
+
+lint: install ## ruff, mypy, import rules
+	@bash scripts/lint.sh $(BIN)
+
+test: install lint ## lint and the whole test suite
+	@$(BIN)/python -P -m pytest tests -q
+
+test-unit: install ## the tests that start no process
+	@$(BIN)/python -P -m pytest tests -q -m "not e2e"

@@ -1,0 +1,81 @@
+"""The interface between a worker's loop and a model: submit, step, cancel.
+
+The worker owns the stepping, so that an engine of one row and a scheduler of sixty-four have
+the same callers. An engine is used from one thread. `step` does a bounded piece of work (one
+chunk of prefill, or one decode step of the running rows), so a cancel is seen soon.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, TypeVar
+
+from glm_protocol.errors import GlmError
+
+RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
+ChunkT_co = TypeVar("ChunkT_co", covariant=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineInfo:
+    """What a loaded engine says of itself; plain values that cross the worker's pipe.
+
+    `context_length` is in tokens, prompt and answer together; `memory_bytes` is the weights'
+    share; `capabilities` are words of {"infill", "chat", "image_in", "image_out"}.
+    """
+
+    model: str
+    family: str
+    architecture: str
+    device: str
+    dtype: str
+    context_length: int
+    memory_bytes: int
+    capabilities: tuple[str, ...]
+    prompt_format: str = ""
+    notes: tuple[str, ...] = ()  # e.g. what fell back, and why
+
+    def to_wire(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_wire(cls, wire: dict[str, Any]) -> EngineInfo:
+        lists = {key: tuple(wire[key]) for key in ("capabilities", "notes")}
+        return cls(**{**wire, **lists})
+
+
+class Engine(Protocol[RequestT_contra, ChunkT_co]):
+    """One loaded model at work."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    @property
+    def busy(self) -> bool:
+        """True while `step` has work to do."""
+        ...
+
+    def submit(self, request: RequestT_contra) -> str:
+        """Queue a request and return its id. Raises GlmError where it can be refused at once."""
+        ...
+
+    def step(self) -> list[tuple[str, ChunkT_co | GlmError]]:
+        """Work a little; return what came of it. Each id ends with exactly one end or error."""
+        ...
+
+    def cancel(self, request_id: str) -> None:
+        """Forget a request: it gives no more chunks, no end either. Unknown ids are ignored."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineOptions:
+    """How a worker is asked to load a model. None means: decide from the machine."""
+
+    model: str  # registered name, folder, hub id, or "fake"
+    device: str | None = None  # torch device type, e.g. "cpu", "cuda", "npu"
+    dtype: str | None = None  # "float32", "bfloat16", "float16"
+    threads: int | None = None
+
+    def to_wire(self) -> dict[str, Any]:
+        return asdict(self)
