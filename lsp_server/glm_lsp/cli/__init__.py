@@ -1,0 +1,1 @@
+"""The `glm-lsp` command: one file per subcommand, imported on use."""
