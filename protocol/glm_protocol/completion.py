@@ -31,7 +31,7 @@ class CompletionMode(StrEnum):
 
 
 class Trigger(StrEnum):
-    """Why the editor asks; also the order of service: explicit before automatic before background."""
+    """Why the editor asks; members stand in their order of service."""
 
     EXPLICIT = "explicit"
     AUTOMATIC = "automatic"

@@ -6,7 +6,7 @@
     │   ├── ModelUnknown           404  model_unknown
     │   ├── AdapterUnknown         404  adapter_unknown
     │   └── Unsupported            422  unsupported        e.g. a blind model asked with an image
-    ├── ModelUnusable              422  model_unusable     weights missing, torn, pickled, not finite
+    ├── ModelUnusable              422  model_unusable     weights missing, torn or pickled
     ├── Overloaded                 429  overloaded         queue full; has retry_after_s
     ├── EngineFailed               503  engine_failed      worker died or ran out of memory
     ├── NotReady                   503  not_ready          starting, draining or backing off

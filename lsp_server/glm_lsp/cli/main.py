@@ -60,7 +60,7 @@ def missing_package(error: ModuleNotFoundError) -> str:
             f"This command runs models and needs {name}, which is not installed. "
             "Install it: pip install 'glm-lsp[local]'"
         )
-    return f"The package {name} is missing. Install glm-lsp again: pip install --force-reinstall glm-lsp"
+    return f"The package {name} is missing. Repair: pip install --force-reinstall glm-lsp"
 
 
 def dispatch(argv: Sequence[str]) -> int:

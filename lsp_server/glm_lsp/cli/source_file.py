@@ -19,7 +19,8 @@ LINE_END = re.compile(r"\r\n|\n|\r")  # the three of LSP; form feeds and U+2028 
 def read_source(path: Path) -> str:
     """Text of a regular file of at most 2 MB. Raises BadRequest that says what is wrong."""
     try:
-        with path.open("rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as file:
+        # O_NONBLOCK: opening a FIFO must not wait for its writer.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise BadRequest(f"{path} is not a regular file.", remedy="Name a source file.")
