@@ -5,7 +5,8 @@ set -euo pipefail
 venv=${1:?usage: install.sh VENV}
 cd "$(dirname "$0")/.."
 
-say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
+if [ -t 1 ]; then mark=$(printf "\033[1m==>\033[0m"); else mark="==>"; fi
+say() { printf "%s %s\n" "$mark" "$*"; }
 fail() { printf 'install: %s\n' "$*" >&2; exit 1; }
 
 find_python() {
