@@ -1,0 +1,148 @@
+"""A folder of weights, checked from its config to its last byte, and its tensors.
+
+Only safetensors, whole, with every shard there. Pickled weights are refused: they are converted
+once, by an explicit command. Every tensor is looked at for values that are not finite, all of
+it where it is small and a spread sample where it is large. What the model does with the tensors
+is `causal_model`'s business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from glm_protocol.errors import ModelUnusable
+from glm_runtime.model_config import ModelConfig, read_config
+from glm_runtime.quantized_weight import SCALE_SUFFIX, QuantizedWeight
+from glm_runtime.safetensors_header import StoredTensor, read_header
+
+SINGLE = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+MAX_INDEX_BYTES = 16 << 20
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_SAMPLED_ELEMENTS = 1 << 22  # tensors up to this many elements are looked at whole
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """`shards` maps each file to what its header says is in it."""
+
+    folder: Path
+    config: ModelConfig
+    shards: dict[Path, tuple[StoredTensor, ...]]
+
+    @property
+    def stored_bytes(self) -> int:
+        return sum(tensors[-1].end for tensors in self.shards.values())
+
+    @property
+    def parameters(self) -> int:
+        """Count of weights, quantised ones counted one by one (int4: two a byte)."""
+        total = 0
+        for tensors in self.shards.values():
+            for tensor in tensors:
+                if not tensor.name.endswith(SCALE_SUFFIX):
+                    count = 1
+                    for size in tensor.shape:
+                        count *= size
+                    total += count * 2 if tensor.dtype == "U8" else count
+        return total
+
+    def weights(self) -> Iterator[tuple[str, torch.Tensor | QuantizedWeight]]:
+        """Every weight by name, quantised ones still packed. Raises ModelUnusable."""
+        tensors = {name: tensor for file in self.shards for name, tensor in _tensors_of(file)}
+        for name, tensor in tensors.items():
+            if name.endswith(SCALE_SUFFIX) and name.removesuffix(SCALE_SUFFIX) in tensors:
+                continue
+            if name + SCALE_SUFFIX not in tensors:
+                if tensor.dtype == torch.int8:  # other integers are buffers, such as masks
+                    raise ModelUnusable(f"{self.folder}: {name} is quantised, without scales.")
+                yield name, tensor
+                continue
+            if self.config.scheme is None:
+                raise ModelUnusable(f"{self.folder}: {name} is quantised, config.json is not.")
+            try:
+                yield name, QuantizedWeight.from_tensors(tensors, name, self.config.scheme)
+            except ValueError as error:
+                raise ModelUnusable(f"{self.folder}: {name}: {error}.") from error
+
+
+def open_checkpoint(folder: Path) -> Checkpoint:
+    """Check everything that can be checked without reading tensors. Raises ModelUnusable."""
+    if not folder.is_dir():
+        raise ModelUnusable(f"There is no model folder {folder}.")
+    config = read_config(folder)
+    shards = {file: read_header(file) for file in _weight_files(folder)}
+    names = [tensor.name for tensors in shards.values() for tensor in tensors]
+    if len(set(names)) != len(names):
+        raise ModelUnusable(f"{folder} holds a weight in two shards.")
+    return Checkpoint(folder=folder, config=config, shards=shards)
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    if (folder / INDEX).is_file():
+        return _indexed_files(folder)
+    if (folder / SINGLE).is_file():
+        return [folder / SINGLE]
+    pickled = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLED)
+    if pickled:
+        raise ModelUnusable(
+            f"{folder} holds pickled weights only ({pickled[0]}), which can run code when read.",
+            remedy="Convert them once with `glm-lsp models convert`, or fetch safetensors.",
+        )
+    raise ModelUnusable(f"There is no {SINGLE} in {folder}.")
+
+
+def _indexed_files(folder: Path) -> list[Path]:
+    index = folder / INDEX
+    try:
+        if index.stat().st_size > MAX_INDEX_BYTES:
+            raise ModelUnusable(f"{index} is larger than {MAX_INDEX_BYTES >> 20} MB.")
+        weight_map: Any = json.loads(index.read_bytes())["weight_map"]
+        names = sorted(set(weight_map.values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelUnusable(f"{index} is not an index of weights.") from error
+    for name in names:
+        if (
+            not isinstance(name, str)
+            or Path(name).name != name
+            or not name.endswith(".safetensors")
+        ):
+            raise ModelUnusable(
+                f"{index} names the shard {name!r}, which is no file of the folder."
+            )
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing or not names:
+        raise ModelUnusable(
+            f"{folder} is incomplete: {len(missing)} of {len(names)} shards are missing"
+            f" ({', '.join(missing[:3])})."
+        )
+    return [folder / name for name in names]
+
+
+def _tensors_of(file: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """Memory-mapped tensors, each looked at for values that are not finite."""
+    try:
+        with safe_open(file, framework="pt", device="cpu") as stored:
+            for name in stored.keys():  # noqa: SIM118 (not a dict)
+                tensor = stored.get_tensor(name)
+                if not looks_finite(tensor):
+                    raise ModelUnusable(f"{file}: {name} holds values that are not finite.")
+                yield name, tensor
+    except (SafetensorError, OSError) as error:
+        raise ModelUnusable(f"The weights file {file} cannot be read ({error}).") from error
+
+
+def looks_finite(tensor: torch.Tensor) -> bool:
+    """False when a looked-at value is NaN or infinite. Integers are finite."""
+    if not tensor.is_floating_point():
+        return True
+    flat = tensor.reshape(-1)
+    step = -(-flat.numel() // _SAMPLED_ELEMENTS)  # ceiling
+    return bool(torch.isfinite(flat[::step]).all())

@@ -1,0 +1,117 @@
+"""Tokens in, logits out, a bounded piece at a time: the only place that runs the model.
+
+One row: a prompt is prefilled in chunks, so that a cancel is seen inside a long one, then each
+step adds a token. This is where a scheduler of many rows would take over: it would hold many
+caches and hand the rows of one step to one forward. Nothing here knows text.
+
+Legend: B batch (1), T tokens of this forward, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from glm_protocol.errors import EngineFailed
+from glm_runtime.device import CPU, Placement
+from glm_runtime.kv_cache import KVCache
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+PREFILL_CHUNK = 128  # tokens: a cancel waits for one chunk at most
+
+
+class Decoder:
+    """A model, its placement, and the keys and values of the conversation that it is in."""
+
+    def __init__(
+        self, model: PreTrainedModel, placement: Placement, *, chunk: int = PREFILL_CHUNK
+    ) -> None:
+        self._model: Any = model  # its __call__ is untyped
+        self._chunk = chunk
+        self.placement = placement
+        self.notes: tuple[str, ...] = placement.notes
+        self.cache = KVCache(model.config)
+        self._pending: list[int] = []
+
+    def begin(self, prompt: Sequence[int]) -> int:
+        """Take up a prompt; returns how many of its tokens need no computing."""
+        assert prompt, "a prompt has at least one token"
+        reused = self.cache.keep_common(prompt)
+        self._pending = list(prompt[reused:])
+        return reused
+
+    @torch.inference_mode()
+    def prefill(self) -> torch.Tensor | None:
+        """Compute one chunk. Returns logits_V after the prompt's last token, None before that.
+
+        Raises EngineFailed when memory runs out; what was kept is then forgotten.
+        """
+        tokens, self._pending = self._pending[: self._chunk], self._pending[self._chunk :]
+        logits_V = self._forward(tokens)
+        return None if self._pending else logits_V
+
+    @torch.inference_mode()
+    def step(self, token: int) -> torch.Tensor:
+        """Add a token; returns logits_V for the next. Raises EngineFailed as `prefill` does."""
+        assert not self._pending, "step before the prompt was prefilled"
+        return self._forward([token])
+
+    def _forward(self, tokens: list[int]) -> torch.Tensor:
+        try:
+            logits_V = self._run(tokens)
+        except NotImplementedError as error:
+            held = [*self.cache.tokens, *tokens]
+            self._fall_back(error)
+            for start in range(0, len(held), self._chunk):
+                part = held[start : start + self._chunk]
+                logits_V = self._run(part)
+                self.cache.tokens += part
+            return logits_V
+        except (MemoryError, RuntimeError) as error:
+            self.cache.clear()
+            if isinstance(error, MemoryError) or _is_out_of_memory(error):
+                raise EngineFailed(
+                    "There was not enough memory for this request.",
+                    remedy="Send less text, close other programs, or choose a smaller model.",
+                ) from error
+            raise
+        self.cache.tokens += tokens
+        return logits_V
+
+    def _run(self, tokens: list[int]) -> torch.Tensor:
+        ids_BT = torch.tensor([tokens], device=self.placement.device)
+        answer = self._model(
+            input_ids=ids_BT, past_key_values=self.cache.store, use_cache=True, logits_to_keep=1
+        )
+        logits_V: torch.Tensor = answer.logits[0, -1]
+        return logits_V
+
+    def _fall_back(self, error: NotImplementedError) -> None:
+        """Move to the CPU for good, and say so. Raises `error` where we are there already."""
+        self.cache.clear()
+        if self.placement.kind == CPU:
+            raise error
+        reason = " ".join(str(error).split())[:200]
+        note = f"fell back from {self.placement.kind} to cpu: {reason}"
+        dtype = torch.float32 if self.placement.dtype == torch.float16 else self.placement.dtype
+        self._model.to(CPU, dtype)
+        self.notes = (*self.notes, note)
+        self.placement = Placement(
+            kind=CPU,
+            device=torch.device(CPU),
+            dtype=dtype,
+            memory_budget_bytes=self.placement.memory_budget_bytes,
+            notes=self.notes,
+        )
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Devices raise a class of their own; the CPU's allocator a RuntimeError with these words."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        word in str(error).lower() for word in words
+    )
