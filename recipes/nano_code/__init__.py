@@ -1,0 +1,1 @@
+"""The recipe of `nano-code`: every step is a module that runs by itself (see README.md)."""
