@@ -33,6 +33,7 @@ class EngineInfo:
     memory_bytes: int
     capabilities: tuple[str, ...]
     prompt_format: str = ""
+    rows: int = 1  # requests worked on at once; the daemon hands over no more than these
     notes: tuple[str, ...] = ()  # e.g. what fell back, and why
 
     def to_wire(self) -> dict[str, Any]:

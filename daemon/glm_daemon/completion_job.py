@@ -1,0 +1,116 @@
+"""One request inside the daemon, from arrival to its end; the meeting point of route and lane.
+
+The lane feeds text, an end or an error; the route takes them with `next`. What a slow reader
+has not taken yet is kept as one string, so it is bounded by the answer's length. No policy here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from glm_protocol.completion import (
+    CompletionChunk,
+    CompletionEnd,
+    CompletionRequest,
+    FinishReason,
+    Timings,
+    TokenCounts,
+    Trigger,
+)
+from glm_protocol.errors import GlmError
+
+PRIORITY = {Trigger.EXPLICIT: 0, Trigger.AUTOMATIC: 1, Trigger.BACKGROUND: 2}
+
+
+class CompletionJob:
+    """State of one request. Ends exactly once: by `finish` or `fail`, whichever comes first."""
+
+    def __init__(self, *, key: str, request: CompletionRequest) -> None:
+        self.key = key  # unique in this daemon; a client's ids are not
+        self.request = request
+        self.priority = PRIORITY[request.trigger]
+        self.arrived = time.monotonic()
+        self.submitted: float | None = None  # to the worker, last time
+        self.first_text: float | None = None
+        self.attempts = 0
+        self.end: CompletionEnd | None = None
+        self.error: GlmError | None = None
+        self.on_done: list[Callable[[CompletionJob], None]] = []
+        self._pending = ""
+        self._news = asyncio.Event()
+
+    @property
+    def done(self) -> bool:
+        return self.end is not None or self.error is not None
+
+    @property
+    def waited(self) -> float:
+        """Seconds from arrival until now."""
+        return time.monotonic() - self.arrived
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline; negative beyond it."""
+        return self.request.deadline_ms / 1e3 - self.waited
+
+    def begin_attempt(self) -> None:
+        self.attempts += 1
+        self.submitted = time.monotonic()
+
+    def for_worker(self) -> CompletionRequest:
+        """The request with the daemon's key for its id and the time that is left."""
+        left = max(1, int(1e3 * self.remaining))
+        return replace(self.request, id=self.key, deadline_ms=left)
+
+    def feed(self, chunk: CompletionChunk) -> None:
+        if self.done:
+            return
+        if chunk.text:
+            if self.first_text is None:
+                self.first_text = time.monotonic()
+            self._pending += chunk.text
+            self._news.set()
+        if chunk.end is not None:
+            self._close(end=replace(chunk.end, timings_ms=self._timings(chunk.end.timings_ms)))
+
+    def finish(self, reason: FinishReason, *, model: str) -> None:
+        """End without the engine's word: cancelled, superseded, or never begun in time."""
+        if not self.done:
+            tokens = TokenCounts()
+            end = CompletionEnd(finish=reason, model=model, adapter=self.request.adapter)
+            self._close(end=replace(end, timings_ms=self._timings(Timings()), tokens=tokens))
+
+    def fail(self, error: GlmError) -> None:
+        if not self.done:
+            self._close(error=error)
+
+    async def next(self) -> CompletionChunk:
+        """What is new: text, or the end with the last text. Raises GlmError if it failed.
+
+        One caller at a time. After the end or the error it must not be called again.
+        """
+        await self._news.wait()
+        text, self._pending = self._pending, ""
+        if self.error is not None and not text:
+            raise self.error
+        if not self.done:
+            self._news.clear()
+        return CompletionChunk(text=text, end=self.end)
+
+    def _close(self, *, end: CompletionEnd | None = None, error: GlmError | None = None) -> None:
+        self.end, self.error = end, error
+        self._news.set()
+        for callback in self.on_done:
+            callback(self)
+
+    def _timings(self, engine: Timings) -> Timings:
+        """The engine counts from `submit`; the caller, from arrival here."""
+        submitted = self.arrived if self.submitted is None else self.submitted
+        queue = 1e3 * (submitted - self.arrived) if self.submitted else 1e3 * self.waited
+        first = 1e3 * (self.first_text - self.arrived) if self.first_text else 0.0
+        return replace(
+            engine, queue=engine.queue + queue, first_text=first, total=1e3 * self.waited
+        )

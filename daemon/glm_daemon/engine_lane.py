@@ -1,0 +1,156 @@
+"""One engine's requests: who waits, who is at work on its worker, who is done.
+
+Hands over at most `EngineInfo.rows` requests at a time, so that order and deadlines of those
+that wait stay here, where a newer or more urgent one can still overtake them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from glm_daemon.completion_job import CompletionJob
+from glm_daemon.pipe import Message
+from glm_daemon.request_queue import RequestQueue
+from glm_daemon.serve_options import Patience
+from glm_daemon.supervisor import EngineState, Supervisor
+from glm_protocol.completion import CompletionChunk, FinishReason
+from glm_protocol.errors import EngineFailed, GlmError, NotReady, PromptTooLong, from_wire
+from glm_runtime.engine import EngineOptions
+
+LOG = logging.getLogger(__name__)
+MAX_ATTEMPTS = 2  # a request that kills the worker twice is not tried again
+
+
+class EngineLane:
+    """Queue, rows and supervisor of one model."""
+
+    def __init__(self, *, loader: str, options: EngineOptions, patience: Patience) -> None:
+        self.model = options.model
+        self.supervisor = Supervisor(
+            loader=loader, options=options, listener=self, patience=patience
+        )
+        self._patience = patience
+        self._queue = RequestQueue()
+        self._running: dict[str, CompletionJob] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._running) or self.waiting > 0
+
+    @property
+    def free_row(self) -> bool:
+        """True when a job submitted now would start now."""
+        info = self.supervisor.info
+        return info is not None and len(self._running) < info.rows and not self.waiting
+
+    @property
+    def engine_name(self) -> str:
+        """What the engine calls itself once it is loaded."""
+        return self.supervisor.info.model if self.supervisor.info else self.model
+
+    def submit(self, job: CompletionJob) -> None:
+        """Queue it and start what can be started. Raises GlmError when the engine is unusable."""
+        if refusal := self.supervisor.refusal:
+            raise refusal
+        self.supervisor.start()
+        job.on_done.append(self._job_done)
+        loop = asyncio.get_running_loop()
+        self._timers[job.key] = loop.call_later(max(0.0, job.remaining), self._deadline, job)
+        self._queue.push(job)
+        self._pump()
+
+    def cancel_all(self, reason: FinishReason) -> None:
+        for job in [*self._queue.jobs(), *self._running.values()]:
+            job.finish(reason, model=self.engine_name)
+
+    async def restart(self) -> None:
+        """Stop the worker and start another; requests at work go on there if nothing was said."""
+        await self.supervisor.stop()
+        self.worker_down()
+        self.supervisor.start()
+
+    def worker_ready(self) -> None:
+        self._pump()
+
+    def worker_said(self, message: Message) -> None:
+        job = self._running.get(str(message.get("id")))
+        if job is None:  # cancelled while the chunk was on its way
+            return
+        if message["op"] == "error":
+            del self._running[job.key]
+            job.fail(from_wire(message))
+        elif message["op"] == "chunk":
+            chunk = CompletionChunk.from_wire(message["chunk"])
+            if chunk.end is not None:
+                del self._running[job.key]
+            job.feed(chunk)
+
+    def worker_down(self) -> None:
+        refusal = self.supervisor.refusal
+        lost, self._running = list(self._running.values()), {}
+        for job in lost:
+            again = refusal is None and job.first_text is None and job.attempts < MAX_ATTEMPTS
+            if again:
+                self._queue.push_again(job)
+            else:
+                job.fail(refusal or self._failure())
+        if refusal is not None:
+            for job in self._queue.jobs():
+                job.fail(refusal)
+
+    def _failure(self) -> GlmError:
+        error = self.supervisor.last_error
+        return EngineFailed(error.message if error else "The engine's process ended.")
+
+    def _pump(self) -> None:
+        info = self.supervisor.info
+        while info is not None and len(self._running) < info.rows:
+            job = self._queue.pop()
+            if job is None:
+                return
+            self._hand_over(job)
+
+    def _hand_over(self, job: CompletionJob) -> None:
+        job.begin_attempt()
+        self._running[job.key] = job
+        try:
+            self.supervisor.send({"op": "submit", "request": job.for_worker().to_wire()})
+        except ValueError:
+            del self._running[job.key]
+            job.fail(PromptTooLong("The request is too big to be handed to the engine."))
+
+    def _deadline(self, job: CompletionJob) -> None:
+        """At the deadline the engine should end the job; later we do."""
+        if job.key in self._running and job.waited < self._overdue(job):
+            loop = asyncio.get_running_loop()
+            delay = self._overdue(job) - job.waited
+            self._timers[job.key] = loop.call_later(delay, self._deadline, job)
+        elif job.key in self._running:
+            LOG.error("job %s is overdue", job.key)
+            job.fail(EngineFailed("The engine did not answer in time."))
+        elif self.supervisor.state is EngineState.READY:
+            job.finish(FinishReason.DEADLINE, model=self.engine_name)
+        else:
+            state = self.supervisor.state.replace("_", " ")
+            job.fail(NotReady(f"The model was not ready before the deadline (it is {state})."))
+
+    def _overdue(self, job: CompletionJob) -> float:
+        return job.request.deadline_ms / 1e3 + self._patience.overdue
+
+    def _job_done(self, job: CompletionJob) -> None:
+        if timer := self._timers.pop(job.key, None):
+            timer.cancel()
+        if self._running.pop(job.key, None):  # ended by us, not by the engine
+            self.supervisor.send({"op": "cancel", "id": job.key})
+        self._queue.drop_done()
+        self._pump()

@@ -1,0 +1,170 @@
+"""The loaded engines, and the only place that starts or stops one.
+
+Bounds: `engines` loaded at once (the least recently used idle one makes room) and `queue`
+requests waiting over all of them. The newest request of a document ends the older one, on
+whichever engine it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from itertools import count
+
+from glm_daemon.completion_job import CompletionJob
+from glm_daemon.engine_lane import EngineLane
+from glm_daemon.metrics import Metrics
+from glm_daemon.model_table import ModelTable
+from glm_daemon.serve_options import Patience
+from glm_daemon.supervisor import EngineState
+from glm_protocol.completion import CompletionRequest, FinishReason
+from glm_protocol.errors import NotReady, Overloaded
+
+LOG = logging.getLogger(__name__)
+
+
+class EnginePool:
+    """Takes requests, gives jobs."""
+
+    def __init__(
+        self,
+        *,
+        models: ModelTable,
+        metrics: Metrics,
+        patience: Patience,
+        queue: int = 64,
+        engines: int = 2,
+    ) -> None:
+        self.models = models
+        self.lanes: dict[str, EngineLane] = {}
+        self.closing = False
+        self._metrics = metrics
+        self._patience = patience
+        self._queue = queue
+        self._engines = engines
+        self._keys = count(1)
+        self._used: dict[str, float] = {}
+        self._newest: dict[str, CompletionJob] = {}
+        self._stopping: set[asyncio.Task[None]] = set()
+        self._some_end = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        return sum(lane.waiting for lane in self.lanes.values())
+
+    @property
+    def running(self) -> int:
+        return sum(lane.running for lane in self.lanes.values())
+
+    @property
+    def busy(self) -> bool:
+        return any(lane.busy for lane in self.lanes.values())
+
+    @property
+    def queue_limit(self) -> int:
+        return self._queue
+
+    @property
+    def default_lane(self) -> EngineLane | None:
+        return self.lanes.get(self.models.default)
+
+    def start_default(self) -> None:
+        """Load the default model before anybody asks."""
+        self._lane(None).supervisor.start()
+
+    def submit(self, request: CompletionRequest) -> CompletionJob:
+        """Queue a request. Raises GlmError: unknown or unusable model, queue full, closing."""
+        if self.closing:
+            raise NotReady("The daemon is shutting down.")
+        lane = self._lane(request.model)
+        job = CompletionJob(key=f"{os.getpid()}-{next(self._keys)}", request=request)
+        if older := self._newest.pop(request.document, None):
+            self.cancel(older, FinishReason.SUPERSEDED)
+        if self.waiting >= self._queue and not lane.free_row:
+            self._metrics.completion_failed(Overloaded.code)
+            raise Overloaded(f"{self.waiting} requests are waiting already.")
+        self._newest[request.document] = job
+        job.on_done.append(self._job_done)
+        lane.submit(job)
+        return job
+
+    def cancel(self, job: CompletionJob, reason: FinishReason = FinishReason.CANCELLED) -> None:
+        """End a job; one that is done stays as it is."""
+        name = job.request.model or self.models.default
+        lane = self.lanes.get(name)
+        job.finish(reason, model=lane.engine_name if lane else name)
+
+    async def wait_for_end(self, patience: float) -> None:
+        """Return when some job has ended, or after `patience` seconds."""
+        self._some_end.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._some_end.wait(), patience)
+
+    def cancel_all(self) -> None:
+        for lane in self.lanes.values():
+            lane.cancel_all(FinishReason.CANCELLED)
+
+    async def restart(self, model: str | None) -> None:
+        """Start an engine anew, whatever state it is in. Raises ModelUnknown."""
+        lane = self._lane(model)
+        await lane.restart()
+
+    async def close(self) -> None:
+        """Stop every worker; returns when their processes are gone."""
+        self.closing = True
+        self.cancel_all()
+        stops = [lane.supervisor.stop() for lane in self.lanes.values()]
+        await asyncio.gather(*stops, *self._stopping)
+
+    def kill_now(self) -> None:
+        for lane in self.lanes.values():
+            lane.supervisor.kill_now()
+
+    def _lane(self, model: str | None) -> EngineLane:
+        plan = self.models.resolve(model)
+        name = plan.options.model
+        if name not in self.lanes:
+            self._make_room()
+            self.lanes[name] = EngineLane(
+                loader=plan.loader, options=plan.options, patience=self._patience
+            )
+        self._used[name] = time.monotonic()
+        return self.lanes[name]
+
+    def _make_room(self) -> None:
+        idle = [lane for lane in self.lanes.values() if not lane.busy]
+        while len(self.lanes) >= self._engines:
+            if not idle:
+                raise NotReady(
+                    f"All {self._engines} engines are at work.",
+                    remedy="Try again in a moment, or serve with more --engines.",
+                )
+            oldest = min(idle, key=lambda lane: self._used[lane.model])
+            idle.remove(oldest)
+            del self.lanes[oldest.model]
+            LOG.info("engine %s makes room", oldest.model)
+            task = asyncio.create_task(oldest.supervisor.stop())
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
+
+    def _job_done(self, job: CompletionJob) -> None:
+        self._some_end.set()
+        if self._newest.get(job.request.document) is job:
+            del self._newest[job.request.document]
+        if job.error is not None:
+            self._metrics.completion_failed(job.error.code)
+            LOG.info("job %s: %s after %.0f ms", job.key, job.error.code, 1e3 * job.waited)
+        if job.end is not None:
+            self._metrics.completion_ended(job.end)
+            LOG.info(
+                "job %s: %s after %.1f ms, tokens %d+%d",
+                *(job.key, job.end.finish.value, job.end.timings_ms.total),
+                *(job.end.tokens.prompt, job.end.tokens.generated),
+            )
+
+    def ready_engines(self) -> int:
+        states = [lane.supervisor.state for lane in self.lanes.values()]
+        return states.count(EngineState.READY)

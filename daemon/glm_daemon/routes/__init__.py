@@ -1,0 +1,24 @@
+"""The HTTP routes, one file a group. A new group is one file and one line here."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from glm_daemon.routes.complete import complete_routes
+from glm_daemon.routes.control import control_routes
+from glm_daemon.routes.health import health_routes
+from glm_daemon.routes.metrics import metrics_routes
+from glm_daemon.routes.models import models_routes
+from glm_daemon.routes.openai import openai_routes
+
+
+def all_routers() -> list[APIRouter]:
+    """Every group's router, freshly made."""
+    return [
+        health_routes(),
+        metrics_routes(),
+        models_routes(),
+        complete_routes(),
+        openai_routes(),
+        control_routes(),
+    ]

@@ -1,0 +1,313 @@
+"""A deterministic engine without a model, for tests and for `glm-lsp serve --model fake`.
+
+What it answers depends on the request alone. `<hash>` is eight hex digits over path, language,
+prefix, suffix and snippets (`context_hash`):
+
+    the prefix's last line           the answer
+    ends with `return `              fake_value_<hash>
+    ends with `def `                 fake_function_<hash>():
+    has more `(` than `)`            fake_argument_<hash>)
+    anything else                    fake_completion_<hash>()
+
+In mode BLOCK, or in AUTO below a line that ends with `:` or `{`, a second line follows, with
+the indentation of the last line: `fake_second_<hash>()`. `FakeScript.text` replaces all that.
+
+A "token" is eight characters: the answer comes in pieces of one token, one a step and row;
+`max_tokens`, `stop` and `deadline_ms` are obeyed. The prompt counts ceil(length / 8) tokens, of
+which those that start like the previous request's prompt are `reused`. The first step of a
+request is its prefill and gives no text.
+
+`FakeScript` scripts delays and faults. In a worker process it comes from the environment
+variable GLM_FAKE_SCRIPT, a JSON object with its fields. `seen` holds every request taken; with
+`journal`, each load, submit, cancel and step is appended to that file as one JSON line with
+ids, counts and hashes, so that a test can watch an engine in another process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from glm_protocol.completion import (
+    CodeContext,
+    CompletionChunk,
+    CompletionEnd,
+    CompletionMode,
+    CompletionRequest,
+    FinishReason,
+    Timings,
+    TokenCounts,
+)
+from glm_protocol.errors import BadRequest, EngineFailed, GlmError, ModelUnusable, PromptTooLong
+from glm_runtime.engine import EngineInfo, EngineOptions
+
+TOKEN = 8  # characters
+CONTEXT_LENGTH = 2**18  # tokens
+SCRIPT_VARIABLE = "GLM_FAKE_SCRIPT"
+
+
+class Fault(StrEnum):
+    """What can go wrong in a step."""
+
+    OOM = "oom"  # `step` raises MemoryError
+    NAN = "nan"  # the rows at work end with a GlmError
+    CRASH = "crash"  # SIGKILL to itself
+    HANG = "hang"  # `step` never returns
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FakeScript:
+    """What should happen, and when.
+
+    `fault` happens in the step number `at_step` (from 1, over the life of the engine), or, with
+    `poison`, in every step that works on a request whose prefix holds that text. `once` is a
+    path: a fault happens only while nothing is there and leaves a file there, so that a
+    restarted worker goes on without it.
+    """
+
+    text: str | None = None
+    rows: int = 1
+    load_delay_s: float = 0.0
+    step_delay_s: float = 0.0
+    fault: Fault | None = None
+    at_step: int = 1
+    poison: str = ""
+    crash_at_load: bool = False
+    load_error: str | None = None  # message of a ModelUnusable
+    banner: str = ""  # printed to stdout at load, as some libraries do
+    once: str | None = None
+    journal: str | None = None
+
+    @classmethod
+    def from_environment(cls) -> FakeScript:
+        """Raises TypeError or ValueError when GLM_FAKE_SCRIPT is not such an object."""
+        fields = json.loads(os.environ.get(SCRIPT_VARIABLE, "{}"))
+        fault = fields.pop("fault", None)
+        return cls(fault=None if fault is None else Fault(fault), **fields)
+
+    def to_environment(self) -> dict[str, str]:
+        """Inverse of `from_environment`."""
+        return {SCRIPT_VARIABLE: json.dumps(asdict(self))}
+
+
+def context_hash(context: CodeContext) -> str:
+    """Eight hex digits that change with anything the context says."""
+    digest = hashlib.sha256()
+    texts = [context.path, context.language, context.prefix, context.suffix]
+    for text in texts + [snippet.text for snippet in context.snippets]:
+        digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+    return digest.hexdigest()[:8]
+
+
+def fake_text(context: CodeContext, mode: CompletionMode = CompletionMode.AUTO) -> str:
+    """The whole answer to a context, before `max_tokens` and `stop`. Pure."""
+    name = context_hash(context)
+    lines = context.prefix.split("\n")
+    last = lines[-1]
+    if last.endswith("return "):
+        text = f"fake_value_{name}"
+    elif last.endswith("def "):
+        text = f"fake_function_{name}():"
+    elif last.count("(") > last.count(")"):
+        text = f"fake_argument_{name})"
+    else:
+        text = f"fake_completion_{name}()"
+    opens_block = len(lines) > 1 and not last.strip() and lines[-2].rstrip().endswith((":", "{"))
+    if mode is CompletionMode.BLOCK or (mode is CompletionMode.AUTO and opens_block):
+        indent = last[: len(last) - len(last.lstrip())]
+        text += f"\n{indent}fake_second_{name}()"
+    return text
+
+
+@dataclass(kw_only=True, slots=True)
+class _Row:
+    """A request at work: its answer, how far it is, when it came."""
+
+    request: CompletionRequest
+    text: str
+    finish: FinishReason
+    prompt: int
+    reused: int = 0
+    arrived: float = 0.0
+    started: float | None = None
+    prefilled: float | None = None
+    sent: int = 0  # characters
+
+    def end(self, now: float, finish: FinishReason) -> CompletionEnd:
+        started = self.started or now
+        prefilled = self.prefilled or now
+        return CompletionEnd(
+            finish=finish,
+            model="fake",
+            timings_ms=Timings(
+                queue=1e3 * (started - self.arrived),
+                prefill=1e3 * (prefilled - started),
+                decode=1e3 * (now - prefilled),
+                first_text=1e3 * (prefilled - self.arrived),
+                total=1e3 * (now - self.arrived),
+            ),
+            tokens=TokenCounts(
+                prompt=self.prompt, reused=self.reused, generated=-(-self.sent // TOKEN)
+            ),
+        )
+
+
+@dataclass(kw_only=True)
+class FakeEngine:
+    """`Engine[CompletionRequest, CompletionChunk]` with a script in place of weights."""
+
+    script: FakeScript = field(default_factory=FakeScript)
+    clock: Callable[[], float] = time.monotonic
+    seen: list[CompletionRequest] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        self._rows: dict[str, _Row] = {}
+        self._previous = ""
+        self._note(op="load", pid=os.getpid())
+
+    @property
+    def info(self) -> EngineInfo:
+        return EngineInfo(
+            model="fake",
+            family="code",
+            architecture="fake",
+            device="cpu",
+            dtype="none",
+            context_length=CONTEXT_LENGTH,
+            memory_bytes=0,
+            capabilities=("infill",),
+            prompt_format="fake",
+            rows=self.script.rows,
+            notes=("Deterministic stand-in, not a model.",),
+        )
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._rows)
+
+    def submit(self, request: CompletionRequest) -> str:
+        if request.id in self._rows:
+            raise BadRequest("This request id is in use.")
+        context = request.context
+        prompt = -(-(len(context.prefix) + len(context.suffix)) // TOKEN)
+        if prompt > CONTEXT_LENGTH:
+            raise PromptTooLong(f"The prompt has {prompt} tokens, the context {CONTEXT_LENGTH}.")
+        self.seen.append(request)
+        self._note(op="submit", id=request.id, hash=context_hash(context), prompt=prompt)
+        text, finish = self._answer(request)
+        self._rows[request.id] = _Row(
+            request=request, text=text, finish=finish, prompt=prompt, arrived=self.clock()
+        )
+        return request.id
+
+    def step(self) -> list[tuple[str, CompletionChunk | GlmError]]:
+        rows = list(self._rows.items())[: self.script.rows]
+        self.steps += 1
+        self._note(op="step", n=self.steps, ids=[request_id for request_id, _ in rows])
+        time.sleep(self.script.step_delay_s)
+        if fault := self._fault(rows):
+            self._rows = {key: row for key, row in self._rows.items() if key not in dict(rows)}
+            return [(request_id, fault) for request_id, _ in rows]
+        return [(key, chunk) for key, row in rows if (chunk := self._advance(key, row))]
+
+    def cancel(self, request_id: str) -> None:
+        if self._rows.pop(request_id, None):
+            self.cancelled.append(request_id)
+            self._note(op="cancel", id=request_id, steps=self.steps)
+
+    def _answer(self, request: CompletionRequest) -> tuple[str, FinishReason]:
+        whole = self.script.text
+        if whole is None:
+            whole = fake_text(request.context, request.mode)
+        ends = [at for stop in request.stop if (at := whole.find(stop)) >= 0]
+        text = whole[: min(ends, default=len(whole))]
+        limit = request.max_tokens * TOKEN
+        finish = FinishReason.LENGTH if len(text) > limit else FinishReason.STOP
+        return text[:limit], finish
+
+    def _advance(self, request_id: str, row: _Row) -> CompletionChunk | None:
+        now = self.clock()
+        if row.started is None:
+            self._prefill(row, now)
+            return None
+        if 1e3 * (now - row.arrived) >= row.request.deadline_ms:
+            del self._rows[request_id]
+            return CompletionChunk(end=row.end(now, FinishReason.DEADLINE))
+        piece = row.text[row.sent : row.sent + TOKEN]
+        row.sent += len(piece)
+        if row.sent < len(row.text):
+            return CompletionChunk(text=piece)
+        del self._rows[request_id]
+        return CompletionChunk(text=piece, end=row.end(now, row.finish))
+
+    def _prefill(self, row: _Row, now: float) -> None:
+        row.started = now
+        prompt = row.request.context.prefix + row.request.context.suffix
+        row.reused = common_prefix(prompt, self._previous) // TOKEN
+        self._previous = prompt
+        row.prefilled = self.clock()
+
+    def _fault(self, rows: list[tuple[str, _Row]]) -> GlmError | None:
+        script = self.script
+        if script.poison:
+            due = any(script.poison in row.request.context.prefix for _, row in rows)
+        else:
+            due = self.steps == script.at_step
+        if script.fault is None or not due or not first_time(script.once):
+            return None
+        match script.fault:
+            case Fault.OOM:
+                raise MemoryError("scripted")
+            case Fault.CRASH:
+                os.kill(os.getpid(), signal.SIGKILL)
+            case Fault.HANG:
+                while True:
+                    time.sleep(3600)
+            case Fault.NAN:
+                pass
+        return EngineFailed("The model's output is not finite.")
+
+    def _note(self, **line: object) -> None:
+        if self.script.journal is not None:
+            with Path(self.script.journal).open("a", encoding="utf-8") as journal:
+                journal.write(json.dumps(line) + "\n")
+
+
+def common_prefix(a: str, b: str) -> int:
+    """Length in characters of what both start with."""
+    pairs = enumerate(zip(a, b, strict=False))
+    return next((at for at, (x, y) in pairs if x != y), min(len(a), len(b)))
+
+
+def first_time(marker: str | None) -> bool:
+    """True always without a marker, else only for the one who creates it."""
+    if marker is None:
+        return True
+    try:
+        Path(marker).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def load_engine(options: EngineOptions) -> FakeEngine:
+    """The worker's loader for model "fake"; the script comes from the environment."""
+    del options
+    script = FakeScript.from_environment()
+    time.sleep(script.load_delay_s)
+    if script.banner:
+        print(script.banner, flush=True)
+    if script.crash_at_load and first_time(script.once):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if script.load_error is not None:
+        raise ModelUnusable(script.load_error)
+    return FakeEngine(script=script)
