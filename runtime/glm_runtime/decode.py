@@ -37,6 +37,20 @@ class Decoder:
         self.cache = KVCache(model.config)
         self._pending: list[int] = []
 
+    @property
+    def weight_bytes(self) -> int:
+        """Memory of the weights; tied ones count once."""
+        tensors = (*self._model.parameters(), *self._model.buffers())
+        return sum(tensor.nbytes for tensor in tensors)
+
+    def warm_up(self) -> None:
+        """Compute a chunk and a step, so that the first request finds everything in place."""
+        self.begin([0] * (self._chunk + 1))
+        while self._pending:
+            self.prefill()
+        self.step(0)
+        self.cache.clear()
+
     def begin(self, prompt: Sequence[int]) -> int:
         """Take up a prompt; returns how many of its tokens need no computing."""
         assert prompt, "a prompt has at least one token"
