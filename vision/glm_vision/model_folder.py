@@ -1,0 +1,108 @@
+"""`load_model`: a checkpoint folder in the released layout becomes a transformers model.
+
+The released config.json has no `model_type` and names remote code in `auto_map`; that key is
+ignored, no code of the folder is ever imported, and only fields that the configuration class
+declares are read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from transformers import PreTrainedConfig
+
+from glm_protocol.errors import ModelUnusable, Unsupported
+from glm_runtime.checkpoint import looks_finite
+from glm_vision.models.auto_classes import ARCHITECTURES, register_auto_classes
+from glm_vision.models.cogvlm import CogVLMForCausalLM
+from glm_vision.models.cogvlm_config import CogVLMConfig
+from glm_vision.models.vision_offload import VisionOffload
+from glm_vision.weight_files import check_names, tensors, weight_files
+
+MAX_CONFIG_BYTES = 1 << 20
+
+
+def load_model(
+    folder: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+    attn_implementation: str = "sdpa",
+    offload_vision: bool = False,
+) -> CogVLMForCausalLM:
+    """The model in evaluation mode; `dtype` None keeps the stored one.
+
+    On the CPU in the stored dtype the weights stay mapped from their file, so that vision weights
+    take no memory until an image comes. `offload_vision` gives the same on another device.
+
+    Raises ModelUnusable, naming what is wrong with the folder.
+    """
+    folder = Path(folder)
+    register_auto_classes()
+    raw = read_config(folder)
+    config_class, model_class = architecture_of(raw)
+    config = _config(folder, config_class, raw)
+    config._attn_implementation = attn_implementation
+    with torch.device("meta"):
+        model = model_class(config)
+    files = weight_files(folder)
+    tied = set(model.all_tied_weights_keys)
+    wanted = {name: weight.shape for name, weight in model.state_dict().items()}
+    check_names(files, wanted, optional=tied)
+    target = torch.device("cpu") if offload_vision else torch.device(device)
+    for name, tensor in tensors(files):
+        if not looks_finite(tensor):
+            raise ModelUnusable(f"{folder}: {name} holds values that are not finite.")
+        placed = tensor.to(device=target, dtype=dtype)
+        model.load_state_dict({name: placed}, strict=False, assign=True)
+    model.tie_weights()
+    model.train(False)
+    if offload_vision:
+        VisionOffload(model, torch.device(device))
+    return model
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json as it is. Raises ModelUnusable."""
+    file = folder / "config.json"
+    try:
+        if file.stat().st_size > MAX_CONFIG_BYTES:
+            raise ModelUnusable(f"{file} is larger than 1 MB.")
+        raw = json.loads(file.read_bytes())
+    except OSError as error:
+        raise ModelUnusable(f"{file} cannot be read ({error.strerror}).") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelUnusable(f"{file} is not valid JSON.") from error
+    if not isinstance(raw, dict):
+        raise ModelUnusable(f"{file} does not hold a JSON object.")
+    return raw
+
+
+def architecture_of(raw: Mapping[str, Any]) -> tuple[type[CogVLMConfig], type[CogVLMForCausalLM]]:
+    """By `model_type`; a released file has none, and grouped keys tell CogVLM2 from CogVLM."""
+    model_type = raw.get("model_type")
+    if model_type is None and raw.get("architectures") == ["CogVLMForCausalLM"]:
+        model_type = "cogvlm2" if "num_multi_query_heads" in raw else "cogvlm"
+    for config_class, model_class in ARCHITECTURES:
+        if config_class.model_type == model_type:
+            return config_class, model_class
+    known = ", ".join(config.model_type for config, _ in ARCHITECTURES)
+    raise Unsupported(f"config.json names the architecture {model_type!r}; known here: {known}.")
+
+
+def _config(folder: Path, cls: type[CogVLMConfig], raw: Mapping[str, Any]) -> CogVLMConfig:
+    declared = {field.name for field in fields(cls)} - {f.name for f in fields(PreTrainedConfig)}
+    try:
+        return cls(**{key: value for key, value in raw.items() if key in declared})
+    except (ValueError, TypeError, ArithmeticError, StrictDataclassError) as error:
+        raise ModelUnusable(f"{folder / 'config.json'}: {_one_line(error)}.") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
