@@ -15,6 +15,7 @@ import signal
 import socket
 import time
 from collections.abc import Generator
+from pathlib import Path
 
 import uvicorn
 
@@ -27,6 +28,7 @@ from glm_daemon.listening_socket import UnixListener
 from glm_daemon.metrics import Metrics
 from glm_daemon.model_table import ModelTable
 from glm_daemon.serve_options import ServeOptions
+from glm_runtime.engine import EngineOptions
 
 LOG = logging.getLogger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -34,6 +36,16 @@ MAX_CONNECTIONS = 512
 MAX_HEADERS = 16 * 2**10  # bytes
 LOOK_ROUND = 1.0  # seconds between looks at idleness and at the socket
 EXIT_KILLED = 1
+
+
+def _model_table(options: ServeOptions, registry: Path) -> ModelTable:
+    engine = EngineOptions(
+        model=options.model or "",
+        device=options.device,
+        dtype=options.dtype,
+        threads=options.threads,
+    )
+    return ModelTable(registry=registry, options=engine)
 
 
 class QuietServer(uvicorn.Server):
@@ -51,6 +63,7 @@ class Daemon:
         self,
         *,
         options: ServeOptions,
+        registry: Path,
         unix: UnixListener,
         tcp: socket.socket | None = None,
     ) -> None:
@@ -59,7 +72,7 @@ class Daemon:
         self._tcp = tcp
         metrics = Metrics()
         pool = EnginePool(
-            models=ModelTable.from_options(options),
+            models=_model_table(options, registry),
             metrics=metrics,
             patience=options.patience,
             queue=options.queue,

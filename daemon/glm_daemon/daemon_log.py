@@ -34,11 +34,19 @@ class DiscreetFormatter(logging.Formatter):
         return "".join(traceback.format_tb(trace)) + kind.__name__ + said
 
 
+def _is_stderr(path: Path) -> bool:
+    """Whether stderr goes to the same file already, as where a language server started us."""
+    try:
+        return os.path.samestat(os.fstat(2), path.stat())
+    except OSError:
+        return False
+
+
 def start_log(path: Path, level: str) -> None:
     """Log to `path` (0600, at most 2 × 2 MiB) and to stderr. A log that fails stops nothing."""
     logging.raiseExceptions = False
     formatter = DiscreetFormatter(FORMAT)
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    handlers: list[logging.Handler] = []
     trouble = ""
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
@@ -47,6 +55,8 @@ def start_log(path: Path, level: str) -> None:
         )
     except OSError as error:
         trouble = f"no log file ({error.strerror}); logging to stderr alone"
+    if trouble or not _is_stderr(path):
+        handlers.append(logging.StreamHandler(sys.stderr))
     root = logging.getLogger()
     root.setLevel(level.upper())
     for handler in handlers:

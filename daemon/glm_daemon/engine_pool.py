@@ -124,15 +124,21 @@ class EnginePool:
             lane.supervisor.kill_now()
 
     def _lane(self, model: str | None) -> EngineLane:
-        plan = self.models.resolve(model)
-        name = plan.options.model
-        if name not in self.lanes:
+        name = self._loaded_name(model)
+        if name is None:
+            loader, options = self.models.resolve(model)
+            name = options.model
             self._make_room()
-            self.lanes[name] = EngineLane(
-                loader=plan.loader, options=plan.options, patience=self._patience
-            )
+            self.lanes[name] = EngineLane(loader=loader, options=options, patience=self._patience)
         self._used[name] = time.monotonic()
         return self.lanes[name]
+
+    def _loaded_name(self, model: str | None) -> str | None:
+        """The lane that answers to a name: its own, or what its engine calls itself."""
+        wanted = self.models.default if model is None else model
+        if wanted in self.lanes:
+            return wanted
+        return next((key for key, lane in self.lanes.items() if lane.engine_name == wanted), None)
 
     def _make_room(self) -> None:
         idle = [lane for lane in self.lanes.values() if not lane.busy]

@@ -132,7 +132,8 @@ def _serve(options: ServeOptions, folders: Folders) -> int:
         from glm_daemon.daemon import Daemon  # FastAPI and uvicorn: half a second
 
         async def run_daemon() -> None:
-            await Daemon(options=options, unix=unix, tcp=tcp).run()
+            daemon = Daemon(options=options, registry=folders.registry, unix=unix, tcp=tcp)
+            await daemon.run()
 
         asyncio.run(run_daemon())
     return 0
@@ -189,3 +190,7 @@ def _address(text: str) -> TcpAddress:
         return TcpAddress.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

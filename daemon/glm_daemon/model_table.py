@@ -1,57 +1,82 @@
 """Which models this daemon may load, by the names that requests use.
 
-The default is the one `serve --model` names. Names only: whether a folder is sound is found
-out by the worker that loads it.
+The registry's names, and the default: what `serve --model` named (also a folder), else the
+registry's. Invariant: a request cannot name a folder or a hub id, only what the user registered
+or served. Whether a model is sound is found out by the worker that loads it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import replace
+from pathlib import Path
 
 from glm_daemon.engine_families import FAKE_MODEL, LOADERS
-from glm_daemon.serve_options import ServeOptions
-from glm_protocol.errors import ModelUnknown
+from glm_protocol.errors import ModelUnknown, Unsupported
 from glm_runtime.engine import EngineOptions
+from glm_runtime.model_registry import DEFAULT_MODEL, ModelRegistry
 
-BUNDLED_MODEL = "nano-code"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelPlan:
-    """How to load one model."""
-
-    loader: str  # "module:function"
-    options: EngineOptions
+LOG = logging.getLogger(__name__)
+Signature = tuple[int, int] | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelTable:
-    """The names and how to load each."""
+    """The names and their families. Reads the registry again when its file has changed."""
 
-    default: str
-    device: str | None = None
-    dtype: str | None = None
-    threads: int | None = None
+    def __init__(self, *, registry: Path, options: EngineOptions) -> None:
+        """`options` are those of every engine; its `model` is the served one, "" for none."""
+        self._file = registry
+        self._options = options
+        self._seen: Signature | str = "never"
+        self._families: dict[str, str] = {}
+        self._registered_default = DEFAULT_MODEL
 
-    @classmethod
-    def from_options(cls, options: ServeOptions) -> ModelTable:
-        return cls(
-            default=options.model or BUNDLED_MODEL,
-            device=options.device,
-            dtype=options.dtype,
-            threads=options.threads,
-        )
+    @property
+    def default(self) -> str:
+        if self._options.model:
+            return self._options.model
+        self._refresh()
+        return self._registered_default
 
     def names(self) -> list[str]:
-        return [self.default]
+        """The default first, then the registered ones."""
+        default = self.default
+        if default == FAKE_MODEL:
+            return [default]
+        self._refresh()
+        return [default, *(name for name in self._families if name != default)]
 
-    def resolve(self, name: str | None) -> ModelPlan:
-        """The plan of a registered name, or of the default for None. Raises ModelUnknown."""
-        chosen = self.default if name is None else name
-        if chosen not in self.names():
-            raise ModelUnknown("There is no model of this name here.")
-        family = "fake" if chosen == FAKE_MODEL else "code"
-        options = EngineOptions(
-            model=chosen, device=self.device, dtype=self.dtype, threads=self.threads
-        )
-        return ModelPlan(loader=LOADERS[family], options=options)
+    def resolve(self, name: str | None) -> tuple[str, EngineOptions]:
+        """Loader and options of a name, of the default for None. Raises ModelUnknown."""
+        default = self.default
+        chosen = default if name is None else name
+        if chosen == default == FAKE_MODEL:
+            return LOADERS["fake"], replace(self._options, model=chosen)
+        self._refresh()
+        if chosen != default and chosen not in self._families:
+            raise ModelUnknown("No model of this name is registered.")
+        family = self._families.get(chosen, "code")
+        if family not in LOADERS:
+            raise Unsupported(f"This version runs no models of the family {family}.")
+        return LOADERS[family], replace(self._options, model=chosen)
+
+    def _refresh(self) -> None:
+        signature = self._signature()
+        if signature == self._seen:
+            return
+        self._seen = signature
+        registry = ModelRegistry(self._file)
+        try:
+            self._families = {spec.name: spec.family for spec in registry.models()}
+            self._registered_default = registry.default
+        except OSError as error:
+            LOG.error("the list of models cannot be read (%s)", error.strerror)
+        for message in registry.messages:
+            LOG.warning(message)
+
+    def _signature(self) -> Signature:
+        try:
+            found = self._file.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size

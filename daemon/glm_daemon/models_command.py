@@ -1,0 +1,134 @@
+"""`glm-lsp models`: list, show, add, remove, choose and convert models. Loads none of them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from glm_protocol.errors import BadRequest
+from glm_protocol.folders import user_folders
+from glm_runtime.model_registry import ModelRegistry, ModelSpec
+
+SHOWN_KEYS = ("model_type", "hidden_size", "num_hidden_layers", "max_position_embeddings")
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="glm-lsp models", description="The models that can be asked for."
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON (list, info)")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    actions.add_parser("list", help="every model; * marks the default (the default action)")
+    info = actions.add_parser("info", help="what is known of one model without loading it")
+    info.add_argument("name")
+    add = actions.add_parser("add", help="register a folder with safetensors, or a hub id")
+    add.add_argument("name")
+    add.add_argument("source", metavar="PATH|ID")
+    remove = actions.add_parser("remove", help="forget an added model; its files stay")
+    remove.add_argument("name")
+    default = actions.add_parser("default", help="use this model when none is named")
+    default.add_argument("name")
+    return parser
+
+
+def describe(spec: ModelSpec) -> dict[str, Any]:
+    """Plain facts of a model, from its folder where there is one. Raises BadRequest."""
+    facts: dict[str, Any] = {
+        "name": spec.name,
+        "source": spec.source,
+        "family": spec.family,
+        "bundled": spec.bundled,
+    }
+    folder = spec.folder
+    if folder is None:
+        return facts
+    config = folder / "config.json"
+    try:
+        keys = json.loads(config.read_text(encoding="utf-8"))
+        weights = [file.stat().st_size for file in folder.glob("*.safetensors")]
+    except (OSError, ValueError) as error:
+        raise BadRequest(
+            f"{config} cannot be read ({type(error).__name__}).",
+            remedy="Fetch the model's folder again, or remove the model from the list.",
+        ) from error
+    facts |= {key: keys[key] for key in SHOWN_KEYS if key in keys}
+    facts["architecture"] = (keys.get("architectures") or [""])[0]
+    if "glm_trained_length" in keys:
+        facts["trained_length"] = keys["glm_trained_length"]
+    facts["weights_bytes"] = sum(weights)
+    card = folder / "README.md"
+    if card.is_file():
+        facts["card"] = str(card)
+    return facts
+
+
+def show_list(registry: ModelRegistry, *, as_json: bool) -> None:
+    default = registry.default
+    models = registry.models()
+    if as_json:
+        rows = [{"name": m.name, "source": m.source, "default": m.name == default} for m in models]
+        print(json.dumps(rows))
+        return
+    for spec in models:
+        mark = "*" if spec.name == default else " "
+        origin = "comes with glm-lsp" if spec.bundled else spec.source
+        print(f"{mark} {spec.name:<24} {spec.family:<8} {origin}")
+    if not models:
+        print("no models; add one: glm-lsp models add NAME PATH")
+
+
+def show_info(spec: ModelSpec, *, as_json: bool) -> None:
+    facts = describe(spec)
+    if as_json:
+        print(json.dumps(facts))
+        return
+    for key, value in facts.items():
+        print(f"{key.replace('_', ' '):<24} {value}")
+
+
+def added(registry: ModelRegistry, name: str, source: str) -> str:
+    """Register and look at it once, so that a wrong folder is said at once."""
+    spec = registry.add(name, source)
+    folder = spec.folder
+    if folder is not None and not list(folder.glob("*.safetensors")):
+        registry.remove(name)
+        pickles = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
+        if pickles:
+            raise BadRequest(
+                f"{folder} holds pickled weights ({pickles[0].name}), which are never loaded.",
+                remedy=f"Convert them once: glm-lsp models convert {folder} NEW_FOLDER",
+            )
+        raise BadRequest(
+            f"{folder} holds no *.safetensors file.", remedy="Name the folder of a model."
+        )
+    return f"added {name}: {spec.source}"
+
+
+def run(argv: Sequence[str]) -> int:
+    """The `models` subcommand. Raises GlmError."""
+    if argv and argv[0] == "convert":
+        from importlib import import_module
+
+        convert = import_module("glm_codegen.convert.command")
+        return int(convert.run(argv[1:]))
+    options = arguments().parse_args(argv)
+    registry = ModelRegistry(Path(user_folders().registry))
+    match options.action:
+        case None | "list":
+            show_list(registry, as_json=options.json)
+        case "info":
+            show_info(registry.resolve(options.name), as_json=options.json)
+        case "add":
+            print(added(registry, options.name, options.source))
+        case "remove":
+            registry.remove(options.name)
+            print(f"removed {options.name}; its files are where they were")
+        case "default":
+            registry.set_default(options.name)
+            print(f"the default is now {options.name}")
+    for message in registry.messages:
+        print(f"note: {message}")
+    return 0
