@@ -1,0 +1,93 @@
+"""`glm-lsp complete FILE --line L --column C`: one completion, as an editor would get it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from glm_lsp.cli.source_file import read_source, split_at
+from glm_lsp.daemon_client import Completed, DaemonClient
+from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest, Trigger
+from glm_protocol.languages import language_id
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="glm-lsp complete",
+        description="Complete at one place of a file. Starts the daemon if none is running.",
+    )
+    parser.add_argument("file", type=Path, help="the source file")
+    parser.add_argument("--line", type=int, required=True, help="line, counted from 1")
+    parser.add_argument(
+        "--column", type=int, required=True, help="the text goes in before this column, from 1"
+    )
+    parser.add_argument("--model", help="a model of `glm-lsp models` (default: its default)")
+    parser.add_argument("--adapter", help="a fine-tuned adapter by name")
+    parser.add_argument(
+        "--mode", choices=[mode.value for mode in CompletionMode], default=CompletionMode.AUTO.value
+    )
+    parser.add_argument("--language", help="LSP languageId (default: told by the file's name)")
+    parser.add_argument("--max-tokens", type=int, default=64, help="default: 64")
+    parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default)")
+    parser.add_argument("--seed", type=int, help="makes sampling repeatable")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def request_from(options: argparse.Namespace) -> CompletionRequest:
+    """The request that the command line describes. Raises BadRequest."""
+    prefix, suffix = split_at(read_source(options.file), options.line, options.column)
+    path = options.file.absolute()
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else Path(path.name)
+    return CompletionRequest(
+        id=uuid.uuid4().hex,
+        document=path.as_uri(),
+        context=CodeContext(
+            path=shown.as_posix(),
+            language=options.language or language_id(path.name),
+            prefix=prefix,
+            suffix=suffix,
+        ),
+        mode=CompletionMode(options.mode),
+        trigger=Trigger.EXPLICIT,
+        model=options.model,
+        adapter=options.adapter,
+        max_tokens=options.max_tokens,
+        temperature=options.temperature,
+        seed=options.seed,
+        deadline_ms=60_000,
+    )
+
+
+async def complete(request: CompletionRequest) -> Completed:
+    """Ask the daemon, starting it if need be. Raises GlmError."""
+    async with DaemonClient() as client:
+        await client.connect()
+        return await client.complete_text(request)
+
+
+def as_json(completed: Completed) -> dict[str, Any]:
+    """The object that `--json` prints; its words are a contract."""
+    end = asdict(completed.end)
+    return {
+        "text": completed.text,
+        "model": end["model"],
+        "adapter": end["adapter"],
+        "finish": end["finish"],
+        "timings_ms": end["timings_ms"],
+        "tokens": end["tokens"],
+    }
+
+
+def run(argv: Sequence[str]) -> int:
+    """The `complete` subcommand."""
+    options = arguments().parse_args(argv)
+    completed = asyncio.run(complete(request_from(options)))
+    print(json.dumps(as_json(completed)) if options.json else completed.text)
+    return 0
