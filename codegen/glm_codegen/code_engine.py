@@ -40,6 +40,7 @@ from glm_runtime.engine import EngineInfo, EngineOptions
 from glm_runtime.hub_cache import cached_folder
 from glm_runtime.model_loading import load_model
 from glm_runtime.model_registry import ModelRegistry
+from glm_runtime.thread_count import ThreadCount
 
 Event = tuple[str, CompletionChunk | GlmError]
 PROMPT_LIMIT = 4096  # tokens: beyond it a prompt costs more time than it adds to a completion
@@ -194,7 +195,10 @@ def load_engine(options: EngineOptions, *, accelerator: Accelerator | None = Non
 
     Raises ModelUnknown, ModelUnusable, or BadRequest for a device or dtype that is not there.
     """
-    if options.threads is not None:
+    threads = None
+    if options.threads is None:
+        threads = ThreadCount(most=torch.get_num_threads())
+    else:
         torch.set_num_threads(options.threads)
     spec = ModelRegistry(user_folders().registry).resolve(options.model)
     placement = choose_placement(
@@ -211,7 +215,7 @@ def load_engine(options: EngineOptions, *, accelerator: Accelerator | None = Non
             f"{checkpoint.folder}: the tokenizer has {tokenizer.vocabulary_size} tokens, the model"
             f" {rows}."
         )
-    decoder = Decoder(model, placement)
+    decoder = Decoder(model, placement, threads=threads)
     decoder.warm_up()
     info = EngineInfo(
         model=spec.name,

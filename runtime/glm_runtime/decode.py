@@ -17,6 +17,7 @@ import torch
 from glm_protocol.errors import EngineFailed
 from glm_runtime.device import CPU, Placement
 from glm_runtime.kv_cache import KVCache
+from glm_runtime.thread_count import ThreadCount
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -28,9 +29,16 @@ class Decoder:
     """A model, its placement, and the keys and values of the conversation that it is in."""
 
     def __init__(
-        self, model: PreTrainedModel, placement: Placement, *, chunk: int = PREFILL_CHUNK
+        self,
+        model: PreTrainedModel,
+        placement: Placement,
+        *,
+        chunk: int = PREFILL_CHUNK,
+        threads: ThreadCount | None = None,
     ) -> None:
+        """`threads` None: torch's count of threads is left as it is."""
         self._model: Any = model  # its __call__ is untyped
+        self._threads = threads
         self._chunk = chunk
         self.placement = placement
         self.notes: tuple[str, ...] = placement.notes
@@ -54,6 +62,8 @@ class Decoder:
     def begin(self, prompt: Sequence[int]) -> int:
         """Take up a prompt; returns how many of its tokens need no computing."""
         assert prompt, "a prompt has at least one token"
+        if self._threads is not None and self.placement.kind == CPU:
+            torch.set_num_threads(self._threads.advise())
         reused = self.cache.keep_common(prompt)
         self._pending = list(prompt[reused:])
         return reused

@@ -7,6 +7,7 @@ chunk of prefill, or one decode step of the running rows), so a cancel is seen s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -60,7 +61,7 @@ class Engine(Protocol[RequestT_contra, ChunkT_co]):
         """Queue a request and return its id. Raises GlmError where it can be refused at once."""
         ...
 
-    def step(self) -> list[tuple[str, ChunkT_co | GlmError]]:
+    def step(self) -> Sequence[tuple[str, ChunkT_co | GlmError]]:
         """Work a little; return what came of it. Each id ends with exactly one end or error."""
         ...
 
@@ -74,7 +75,7 @@ class EngineOptions:
     """How a worker is asked to load a model. None means: decide from the machine."""
 
     model: str  # registered name, folder, hub id, or "fake"
-    device: str | None = None  # torch device type, e.g. "cpu", "cuda", "npu"
+    device: str | None = None  # torch device type, e.g. "cpu", "xpu", "npu"
     dtype: str | None = None  # "float32", "bfloat16", "float16"
     threads: int | None = None
 
