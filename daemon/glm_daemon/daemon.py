@@ -89,7 +89,6 @@ class Daemon:
         self._end_asked.set()
 
     async def run(self) -> None:
-        self._handle_signals()
         sockets = [self._unix.sock] + ([self._tcp] if self._tcp else [])
         serving = asyncio.create_task(self._server.serve(sockets=sockets))
         watching = asyncio.create_task(self._look_round())
@@ -133,7 +132,8 @@ class Daemon:
             return 0.0
         return time.monotonic() - self.state.last_request
 
-    def _handle_signals(self) -> None:
+    def handle_signals(self) -> None:
+        """SIGTERM and SIGINT begin the end; the second one is the end. Call it inside the loop."""
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self._on_signal)

@@ -133,6 +133,7 @@ def _serve(options: ServeOptions, folders: Folders) -> int:
 
         async def run_daemon() -> None:
             daemon = Daemon(options=options, registry=folders.registry, unix=unix, tcp=tcp)
+            daemon.handle_signals()
             await daemon.run()
 
         asyncio.run(run_daemon())
