@@ -14,13 +14,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt scripts/install.sh
 	@touch $@
 
 demo: install ## the main job on a real file of this repository
-	@$(BIN)/python -P -m scripts.demo
+	@PYTHONPATH=. $(BIN)/python -m scripts.demo
 
 lint: install ## ruff, mypy, import rules
 	@bash scripts/lint.sh $(BIN)
 
 test: install lint ## lint and the whole test suite
-	@$(BIN)/python -P -m pytest tests -q
+	@PYTHONPATH=. $(BIN)/python -m pytest tests -q
 
 test-unit: install ## the tests that start no process
-	@$(BIN)/python -P -m pytest tests -q -m "not e2e"
+	@PYTHONPATH=. $(BIN)/python -m pytest tests -q -m "not e2e"

@@ -1,0 +1,1 @@
+"""`make demo`: the product at work on this repository, one act per feature."""
