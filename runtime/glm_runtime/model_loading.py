@@ -10,6 +10,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 
 from glm_protocol.errors import ModelUnusable
 from glm_runtime.checkpoint import Checkpoint
@@ -26,7 +27,7 @@ _LARGEST_INTEGER = 2**31 - 1
 # What a configuration or a model class raises on values that make no sense together.
 _NONSENSE = (
     *(ValueError, TypeError, RuntimeError, KeyError, AttributeError, AssertionError),
-    *(ArithmeticError, ImportError),
+    *(ArithmeticError, ImportError, StrictDataclassError),
 )
 
 
