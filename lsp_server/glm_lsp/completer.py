@@ -1,0 +1,125 @@
+"""Decides for each document: reuse the last suggestion, go on with it, or ask for a new one.
+
+At most one generation a document. Knows nothing of LSP's messages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable
+
+from glm_lsp.context_window import ContextWindow
+from glm_lsp.documents import Document
+from glm_lsp.generation import Generation
+from glm_lsp.insert_text import clean
+from glm_lsp.position_codec import without_surrogates
+from glm_lsp.suggestion import remainder, typed_since
+from glm_protocol.completion import (
+    CodeContext,
+    CompletionChunk,
+    CompletionMode,
+    CompletionRequest,
+    Trigger,
+)
+from glm_protocol.settings import Settings
+
+DEADLINE_MS = 1_800  # the daemon's; every request of the editor is answered within 2 s
+
+Complete = Callable[[CompletionRequest], AsyncIterator[CompletionChunk]]
+
+
+class Completer:
+    """The generations of a session. `path_of` names a document to the daemon."""
+
+    def __init__(self, complete: Complete, path_of: Callable[[str], str]) -> None:
+        self.settings = Settings()
+        self._complete = complete
+        self._path_of = path_of
+        self._generations: dict[str, Generation] = {}
+        self._numbers = itertools.count(1)
+        self._session = f"{os.getpid():x}-{os.urandom(6).hex()}"
+
+    def reuse(self, document: Document, window: ContextWindow) -> str | None:
+        """What is left of a finished suggestion that the user types along; None without one.
+
+        Empty when its last character was typed by hand: the next one comes with the next key.
+        """
+        generation = self._generations.get(document.uri)
+        if generation is None or not generation.finished or not generation.text:
+            return None
+        left = self.left_of(generation, window)
+        if left is None:
+            return None
+        typed = len(self.text_of(generation)) - len(left)
+        if not left and typed - generation.shown > 1:
+            return None  # accepted as a whole: go on behind it
+        generation.shown = typed
+        return left
+
+    def text_of(self, generation: Generation) -> str:
+        """A generation's text, fit to be inserted."""
+        return clean(generation.text, generation.anchor.prefix)
+
+    def left_of(self, generation: Generation, window: ContextWindow) -> str | None:
+        """What of its text is still to come at `window`; None if it does not lead there."""
+        typed = typed_since(generation.anchor, window)
+        return None if typed is None else remainder(self.text_of(generation), typed)
+
+    def generation_for(
+        self, document: Document, window: ContextWindow, trigger: Trigger
+    ) -> Generation:
+        """A generation that leads to `window`: the running one if it still may, else a new one."""
+        running = self._generations.get(document.uri)
+        if running is not None and not running.finished and self._may_lead(running, window):
+            return running
+        if running is not None:
+            running.supersede()
+        generation = Generation(window, f"{self._session}-{next(self._numbers)}")
+        self._generations[document.uri] = generation
+        automatic = trigger is Trigger.AUTOMATIC
+        delay_s = self.settings.inline_completion.debounce_ms / 1000 if automatic else 0.0
+        request = self._request(generation, document, trigger)
+        generation.start(lambda: self._complete(request), delay_s)
+        return generation
+
+    def forget(self, uri: str) -> None:
+        """The document was closed or its suggestion accepted."""
+        generation = self._generations.pop(uri, None)
+        if generation is not None:
+            generation.supersede()
+
+    def forget_all(self) -> None:
+        for uri in list(self._generations):
+            self.forget(uri)
+
+    def _may_lead(self, running: Generation, window: ContextWindow) -> bool:
+        """Whether the text so far agrees with what was typed meanwhile, as far as either goes."""
+        typed = typed_since(running.anchor, window)
+        if typed is None:
+            return False
+        text = self.text_of(running)
+        return text.startswith(typed) or (bool(text) and typed.startswith(text))
+
+    def _request(
+        self, generation: Generation, document: Document, trigger: Trigger
+    ) -> CompletionRequest:
+        settings, window = self.settings, generation.anchor
+        # Two editors may show one file; each has its own newest request.
+        buffer = hashlib.sha256(document.uri.encode("utf-8", "replace")).hexdigest()[:32]
+        return CompletionRequest(
+            id=generation.request_id,
+            document=f"{self._session}/{buffer}",
+            context=CodeContext(
+                path=self._path_of(document.uri),
+                language=document.language[:64],
+                prefix=without_surrogates(window.prefix),
+                suffix=without_surrogates(window.suffix),
+            ),
+            mode=CompletionMode(settings.inline_completion.mode),
+            trigger=trigger,
+            model=settings.model or None,
+            max_tokens=settings.inline_completion.max_tokens,
+            deadline_ms=DEADLINE_MS,
+        )

@@ -1,0 +1,337 @@
+"""HTTP client of the daemon: finds or starts it, shakes hands, streams completions.
+
+Works inside the language server and in a command under `asyncio.run`. One attempt, no back-off:
+patience and notices belong to `DaemonLink`. httpx is imported on first use, off the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from importlib import import_module
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from glm_lsp.daemon_address import (
+    DaemonAddress,
+    LocalDaemon,
+    TeamDaemon,
+    make_private_folder,
+    socket_is_there,
+)
+from glm_lsp.daemon_process import DaemonProcess, start_lock
+from glm_protocol.completion import CompletionChunk, CompletionEnd, CompletionRequest
+from glm_protocol.errors import (
+    DaemonUnreachable,
+    GlmError,
+    NotReady,
+    Overloaded,
+    ProtocolMismatch,
+    from_wire,
+)
+from glm_protocol.folders import user_folders
+from glm_protocol.handshake import (
+    CLIENT_BUILD_HEADER,
+    CLIENT_PROTOCOL_HEADER,
+    PROTOCOL_VERSION,
+    Health,
+)
+
+if TYPE_CHECKING:
+    import httpx
+
+START_TIMEOUT_S = 30.0
+HEALTH_TIMEOUT_S = 2.0
+GRACE_S = 1.0  # beyond a request's own deadline
+MAX_LINE = 4 * 1024 * 1024  # bytes of one line of an answer
+MAX_TAKEOVERS = 2  # daemons of another build that we replace in
+TAKEOVER_WINDOW_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Completed:
+    """A whole completion."""
+
+    text: str
+    end: CompletionEnd
+
+
+class DaemonClient:
+    """Speaks to one daemon. `async with DaemonClient() as client: await client.connect()`."""
+
+    def __init__(self, address: DaemonAddress | None = None) -> None:
+        self.address: DaemonAddress = address or LocalDaemon(folders=user_folders())
+        self.other_build = False  # the daemon in use is of another build than we are
+        self._http: httpx.AsyncClient | None = None
+        self._build = ""
+        self._process: DaemonProcess | None = None
+        self._takeovers: list[float] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections. A daemon that we started runs on."""
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+        if self._process is not None:
+            self._process.let_go()
+            self._process = None
+
+    async def connect(self, *, start: bool = True) -> Health:
+        """Find the daemon, or start it, and shake hands.
+
+        Raises DaemonUnreachable (absent and not startable) or ProtocolMismatch.
+        """
+        if isinstance(self.address, TeamDaemon):
+            health = await self.health()
+            if health.protocol != PROTOCOL_VERSION:
+                raise ProtocolMismatch(
+                    f"The daemon speaks protocol {health.protocol}, we speak {PROTOCOL_VERSION}.",
+                    remedy="Install the same version of glm-lsp at both ends.",
+                )
+            return health
+        return await self._connect_locally(self.address, start)
+
+    async def health(self) -> Health:
+        """Who answers. Raises DaemonUnreachable."""
+        wire = await self._call("GET", "/health")
+        try:
+            return Health.from_wire(wire)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DaemonUnreachable("What answers on the socket is not our daemon.") from error
+
+    async def ready(self) -> bool:
+        """Whether a completion would be served now (the model is loaded)."""
+        try:
+            await self._call("GET", "/ready")
+        except NotReady:
+            return False
+        return True
+
+    async def status(self) -> dict[str, Any]:
+        """The daemon's own report, for people and commands."""
+        return await self._call("GET", "/glm/v1/status")
+
+    async def shutdown(self) -> None:
+        """Ask the daemon to finish its work and end."""
+        await self._call("POST", "/glm/v1/shutdown")
+
+    async def complete(self, request: CompletionRequest) -> AsyncIterator[CompletionChunk]:
+        """Pieces of text, then the end. Closing the iterator stops the decoding.
+
+        Raises GlmError: the daemon's own, or DaemonUnreachable (see `cause`).
+        """
+        http, httpx = await self._client()
+        body = json.dumps(request.to_wire()).encode()
+        timeout = httpx.Timeout(HEALTH_TIMEOUT_S, read=request.deadline_ms / 1000 + GRACE_S)
+        try:
+            async with http.stream(
+                "POST", "/glm/v1/complete", content=body, headers=JSON_BODY, timeout=timeout
+            ) as response:
+                if response.status_code != 200:
+                    raise error_of(response.status_code, await response.aread(), response.headers)
+                async for line in lines_of(response.aiter_raw()):
+                    chunk = chunk_of(line)
+                    yield chunk
+                    if chunk.end is not None:
+                        return
+        except httpx.TransportError as error:
+            raise unreachable(error) from cause(error, httpx)
+        raise DaemonUnreachable("The daemon stopped in the middle of an answer.")
+
+    async def complete_text(self, request: CompletionRequest) -> Completed:
+        """The whole completion. Raises GlmError as `complete` does."""
+        pieces: list[str] = []
+        async for chunk in self.complete(request):
+            pieces.append(chunk.text)
+            if chunk.end is not None:
+                return Completed(text="".join(pieces), end=chunk.end)
+        raise DaemonUnreachable("The daemon stopped in the middle of an answer.")
+
+    async def _connect_locally(self, address: LocalDaemon, start: bool) -> Health:
+        folders = address.folders
+        if not start and not folders.runtime.exists():
+            raise DaemonUnreachable("No daemon is running.")
+        make_private_folder(folders.runtime)
+        give_up = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < give_up:
+            health = await self._find(address)
+            if not start:
+                if health is None:
+                    raise DaemonUnreachable("No daemon is running.")
+                self.other_build = self._differs(health)
+                return health
+            if health is not None and health.state != "draining":
+                if await self._accept(health):
+                    return health
+                continue
+            if health is None:
+                with start_lock(folders) as mine:
+                    if mine and (health := await self._find(address)) is None:
+                        await self._start(address, give_up)
+                        continue
+            await asyncio.sleep(0.05)
+        raise DaemonUnreachable(f"The daemon was not there after {START_TIMEOUT_S:.0f} s.")
+
+    async def _find(self, address: LocalDaemon) -> Health | None:
+        """The running daemon's health, or None where nothing listens."""
+        if not socket_is_there(address.folders.socket):
+            return None
+        try:
+            return await self.health()
+        except DaemonUnreachable as error:
+            if isinstance(error.__cause__, TimeoutError):
+                raise
+            return None  # a socket that a killed daemon left behind
+
+    def _differs(self, health: Health) -> bool:
+        return (health.build, health.protocol) != (self._build, PROTOCOL_VERSION)
+
+    async def _accept(self, health: Health) -> bool:
+        """Whether to use this daemon; otherwise it was asked to leave."""
+        self.other_build = self._differs(health)
+        if not self.other_build:
+            return True
+        now = time.monotonic()
+        self._takeovers = [then for then in self._takeovers if now - then < TAKEOVER_WINDOW_S]
+        if len(self._takeovers) < MAX_TAKEOVERS:
+            self._takeovers.append(now)
+            await self.shutdown()
+            await asyncio.sleep(0.05)
+            return False
+        # Somebody keeps starting the other build: two editors must not fight over the daemon.
+        if health.protocol == PROTOCOL_VERSION:
+            return True
+        raise ProtocolMismatch("Another installation of glm-lsp keeps its own daemon running.")
+
+    async def _start(self, address: LocalDaemon, give_up: float) -> None:
+        """Start the daemon and wait until something listens."""
+        if self._process is not None:
+            self._process.let_go()
+        self._process = process = await asyncio.to_thread(
+            DaemonProcess, address.folders, address.serve_args
+        )
+        while time.monotonic() < give_up:
+            if await self._find(address) is not None:
+                return
+            code = process.exit_code()
+            if code is not None:
+                if await self._find(address) is not None:
+                    return  # another one was quicker; ours left
+                words = process.last_words() or f"exit code {code}"
+                raise DaemonUnreachable(f"The daemon ended at once: {words}")
+            await asyncio.sleep(0.02)
+
+    async def _call(self, method: str, path: str) -> dict[str, Any]:
+        """One short request; its JSON object. Raises GlmError."""
+        http, httpx = await self._client()
+        try:
+            response = await http.request(method, path, timeout=HEALTH_TIMEOUT_S)
+        except httpx.TransportError as error:
+            raise unreachable(error) from cause(error, httpx)
+        if response.status_code >= 400:
+            raise error_of(response.status_code, response.content, response.headers)
+        try:
+            wire = response.json()
+        except ValueError as error:
+            raise DaemonUnreachable("The daemon's answer is not JSON.") from error
+        return wire if isinstance(wire, dict) else {}
+
+    async def _client(self) -> tuple[httpx.AsyncClient, Any]:
+        """The connection pool, and the httpx module."""
+        if self._http is None:
+            module, build = await asyncio.to_thread(load)
+            self._build = build
+            if self._http is None:
+                self._http = self._open(module, build)
+        return self._http, import_module("httpx")
+
+    def _open(self, module: Any, build: str) -> httpx.AsyncClient:
+        headers = {CLIENT_BUILD_HEADER: build, CLIENT_PROTOCOL_HEADER: str(PROTOCOL_VERSION)}
+        # No proxy and no netrc of the environment: code goes to the daemon and nowhere else.
+        if isinstance(self.address, TeamDaemon):
+            if self.address.token:
+                headers["authorization"] = f"Bearer {self.address.token}"
+            client = module.AsyncClient(base_url=self.address.url, headers=headers, trust_env=False)
+        else:
+            path = str(self.address.folders.socket)
+            client = module.AsyncClient(
+                transport=module.AsyncHTTPTransport(uds=path, verify=False, trust_env=False),
+                base_url="http://glm-lsp",
+                headers=headers,
+                trust_env=False,
+            )
+        opened: httpx.AsyncClient = client
+        return opened
+
+
+JSON_BODY = {"content-type": "application/json"}
+
+
+def load() -> tuple[Any, str]:
+    """httpx and our build id; both take long enough to be kept off the loop."""
+    from glm_protocol.build import build_id
+
+    return import_module("httpx"), build_id()
+
+
+async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Lines that end with LF and nothing else (httpx's own would split at U+2028)."""
+    pending = b""
+    async for piece in pieces:
+        *lines, pending = (pending + piece).split(b"\n")
+        for line in lines:
+            if line.strip():
+                yield line
+        if len(pending) > MAX_LINE:
+            raise DaemonUnreachable("A line of the daemon's answer is too long.")
+    if pending.strip():
+        yield pending
+
+
+def chunk_of(line: bytes) -> CompletionChunk:
+    """One line of an answer. Raises the GlmError that it carries."""
+    try:
+        wire = json.loads(line)
+        if "error" in wire:
+            raise from_wire(wire)
+        return CompletionChunk.from_wire(wire)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise DaemonUnreachable("A line of the daemon's answer cannot be read.") from error
+
+
+def error_of(status: int, body: bytes, headers: Any) -> GlmError:
+    """The error behind an HTTP status."""
+    try:
+        error = from_wire(json.loads(body))
+    except (ValueError, RecursionError):
+        return GlmError(f"The daemon answered with HTTP status {status}.")
+    retry_after = headers.get("retry-after", "")
+    if isinstance(error, Overloaded) and retry_after.isdecimal():
+        error.retry_after_s = int(retry_after)
+    return error
+
+
+def unreachable(error: Exception) -> DaemonUnreachable:
+    """A transport fault in our words."""
+    return DaemonUnreachable(f"The daemon cannot be reached ({type(error).__name__}).")
+
+
+def cause(error: Exception, httpx: Any) -> Exception:
+    """TimeoutError where the daemon is silent, ConnectionRefusedError where none listens."""
+    if isinstance(error, httpx.TimeoutException):
+        return TimeoutError()
+    return ConnectionRefusedError() if isinstance(error, httpx.ConnectError) else error

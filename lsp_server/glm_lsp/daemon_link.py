@@ -1,0 +1,244 @@
+"""Keeps the connection to the daemon alive: back-off, circuit breaker, one notice an outage.
+
+States, as the editor sees them in `glm/status`:
+
+    idle ──> starting ──> loading ──> ready          a lost daemon goes back to starting
+                 └──> unreachable (waits, tries again) ──> off (six crashes a minute)
+
+Invariant: `complete` fails within CONNECT_PATIENCE_S when there is no daemon; it never waits for
+one to be repaired.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from glm_lsp.daemon_client import DaemonClient
+from glm_protocol.completion import CompletionChunk, CompletionRequest
+from glm_protocol.errors import DaemonUnreachable, EngineFailed, GlmError, NotReady, Overloaded
+
+FIRST_DELAY_S = 0.5
+LONGEST_DELAY_S = 30.0
+CRASHES_TO_GIVE_UP = 6
+CRASH_WINDOW_S = 60.0
+CONNECT_PATIENCE_S = 1.2  # how long a request waits for a daemon that is being started
+READY_POLL_S = 0.3
+READY_PATIENCE_S = 600.0
+PASSING = (NotReady, Overloaded, EngineFailed)  # mend by themselves; the status shows them
+
+log = logging.getLogger(__name__)
+
+
+class DaemonState(StrEnum):
+    """What the status line says."""
+
+    IDLE = "idle"
+    STARTING = "starting"
+    LOADING = "loading"
+    READY = "ready"
+    UNREACHABLE = "unreachable"
+    OFF = "off"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkStatus:
+    """State, and one sentence where there is something to say. `notice`: worth a message."""
+
+    state: DaemonState
+    message: str = ""
+    notice: bool = False
+
+
+class DaemonLink:
+    """One editor's lasting connection. `on_status` hears every change of state."""
+
+    def __init__(self, client: DaemonClient, on_status: Callable[[LinkStatus], None]) -> None:
+        self.client = client
+        self.status = LinkStatus(state=DaemonState.IDLE)
+        self._on_status = on_status
+        self._connected = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._crashes: list[float] = []  # times of deaths and failed starts, for the breaker
+        self._failures = 0  # attempts in a row that did not connect, for the back-off
+        self._connected_at = 0.0
+        self._outage = False  # a notice was shown and the daemon has not been back since
+        self._complained: set[str] = set()  # codes of errors that were shown
+
+    def connect(self) -> None:
+        """Begin to connect, unless connected, connecting or off."""
+        if self._connected.is_set() or self.status.state is DaemonState.OFF:
+            return
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._connect_until_given_up())
+
+    async def restart(self) -> None:
+        """Drain the daemon and start a new one; also closes an open circuit breaker."""
+        await self._stop_trying()
+        self._crashes.clear()
+        self._complained.clear()
+        self._connected.clear()
+        self._failures = 0
+        self._outage = False
+        self._set(DaemonState.STARTING, "Restarting.")
+        try:
+            await self.client.connect(start=False)
+            await self.client.shutdown()
+        except GlmError as error:
+            log.info("no daemon to stop: %s", error.message)
+        self._task = asyncio.get_running_loop().create_task(self._connect_until_given_up())
+
+    async def aclose(self) -> None:
+        await self._stop_trying()
+        await self.client.aclose()
+
+    async def complete(self, request: CompletionRequest) -> AsyncIterator[CompletionChunk]:
+        """As `DaemonClient.complete`, after connecting if need be. Raises GlmError."""
+        await self._be_connected()
+        try:
+            async for chunk in self.client.complete(request):
+                yield chunk
+        except DaemonUnreachable as error:
+            if not isinstance(error.__cause__, ConnectionRefusedError):
+                self._lost(error)
+                raise
+            # It ended between two requests, mostly because it was idle: nobody was disturbed.
+            self._gone()
+            await self._be_connected()
+            async for chunk in self.client.complete(request):
+                yield chunk
+        except GlmError as error:
+            if not isinstance(error, PASSING):
+                self._complain(error)
+            raise
+        if self.status.state in (DaemonState.LOADING, DaemonState.UNREACHABLE):
+            self._outage = False
+            self._set(DaemonState.READY)
+
+    async def _be_connected(self) -> None:
+        if self._connected.is_set():
+            return
+        if self.status.state in (DaemonState.OFF, DaemonState.UNREACHABLE):
+            raise DaemonUnreachable(self.status.message)
+        self.connect()
+        try:
+            await asyncio.wait_for(self._connected.wait(), CONNECT_PATIENCE_S)
+        except TimeoutError as error:
+            raise DaemonUnreachable("The daemon is being started.") from error
+
+    def _gone(self) -> None:
+        """Nothing listens any more. Dying soon after the start counts against it."""
+        if self._connected.is_set():
+            self._connected.clear()
+            if time.monotonic() - self._connected_at < CRASH_WINDOW_S:
+                self._crashes.append(time.monotonic())
+            self._set(DaemonState.STARTING)
+        self.connect()
+
+    def _lost(self, error: DaemonUnreachable) -> None:
+        """The connection broke under a request."""
+        if not self._connected.is_set():
+            return
+        self._connected.clear()
+        if isinstance(error.__cause__, TimeoutError):
+            # There, but silent (stopped, or swapped out): it may come back, nothing to restart.
+            self._set(DaemonState.UNREACHABLE, error.message, notice=True)
+        else:
+            self._crashes.append(time.monotonic())
+            message = "The daemon stopped unexpectedly; it is being started again."
+            self._set(DaemonState.STARTING, message, notice=True)
+        self.connect()
+
+    async def _connect_until_given_up(self) -> None:
+        while (delay := self._delay()) is not None:
+            await asyncio.sleep(delay)
+            if self.status.state is not DaemonState.UNREACHABLE:
+                self._set(DaemonState.STARTING, self.status.message)
+            try:
+                await self.client.connect()
+            except GlmError as error:
+                self._failed(str(error), silent=isinstance(error.__cause__, TimeoutError))
+            except Exception as error:  # the edge: a fault here must not go unseen
+                log.error("connecting failed: %s", type(error).__name__, exc_info=True)
+                self._failed("Connecting failed; see the log.", silent=False)
+            else:
+                await self._follow()
+                return
+        message = (
+            f"The daemon failed {CRASHES_TO_GIVE_UP} times within a minute; completions are off "
+            f"until the command glm.server.restart. {self.status.message}"
+        )
+        self._set(DaemonState.OFF, message, notice=True)
+
+    def _failed(self, message: str, *, silent: bool) -> None:
+        """An attempt failed. A silent daemon is no crash: it is waited for."""
+        self._failures += 1
+        if not silent:
+            self._crashes.append(time.monotonic())
+        self._set(DaemonState.UNREACHABLE, message, notice=True)
+
+    async def _follow(self) -> None:
+        """Connected: tell those who wait, then follow the loading of the model."""
+        self._failures = 0
+        self._connected_at = time.monotonic()
+        self._connected.set()
+        if self.client.other_build:
+            text = "The running daemon is of another build of glm-lsp, which keeps starting it."
+            self._complain(GlmError(text, remedy="Close the other editor, or update both."))
+        await self._wait_until_ready()
+
+    async def _wait_until_ready(self) -> None:
+        """Follow the loading of the model, for the status line."""
+        give_up = time.monotonic() + READY_PATIENCE_S
+        pause = READY_POLL_S
+        while time.monotonic() < give_up and self.status.state is not DaemonState.READY:
+            try:
+                if await self.client.ready():
+                    self._outage = False
+                    self._set(DaemonState.READY)
+                    return
+            except DaemonUnreachable as error:
+                self._task = None  # this task is at its end; a new one may begin
+                self._lost(error)
+                return
+            except GlmError as error:
+                self._complain(error)
+                return
+            self._set(DaemonState.LOADING, "The model is being loaded.")
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.2, 2.0)
+
+    def _delay(self) -> float | None:
+        """Seconds before the next attempt; None when it has failed too often."""
+        now = time.monotonic()
+        self._crashes = [then for then in self._crashes if now - then < CRASH_WINDOW_S]
+        if len(self._crashes) >= CRASHES_TO_GIVE_UP:
+            return None
+        count = max(len(self._crashes), self._failures)
+        return 0.0 if count == 0 else float(min(FIRST_DELAY_S * 2 ** (count - 1), LONGEST_DELAY_S))
+
+    def _set(self, state: DaemonState, message: str = "", *, notice: bool = False) -> None:
+        """Change the state; a notice only for the first trouble of an outage."""
+        worth_it = notice and not self._outage
+        self._outage = self._outage or notice
+        status = LinkStatus(state=state, message=message, notice=worth_it)
+        if (status.state, status.message) != (self.status.state, self.status.message) or worth_it:
+            self.status = status
+            self._on_status(status)
+
+    def _complain(self, error: GlmError) -> None:
+        """Show an error that the user has to mend, once."""
+        if error.code not in self._complained:
+            self._complained.add(error.code)
+            self.status = LinkStatus(state=self.status.state, message=str(error), notice=True)
+            self._on_status(self.status)
+
+    async def _stop_trying(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,65 @@
+"""`textDocument/didOpen`, `didChange`, `didClose`: keep the buffers as the editor has them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from glm_lsp.features import configuration
+from glm_lsp.json_body import JsonObject
+from glm_lsp.params import (
+    read_change,
+    read_list,
+    read_object,
+    read_string,
+    read_uri,
+    read_version,
+)
+from glm_lsp.rpc_errors import InvalidParams
+
+if TYPE_CHECKING:
+    from glm_lsp.server import LanguageServer
+
+log = logging.getLogger(__name__)
+
+
+def did_open(server: LanguageServer, params: JsonObject) -> None:
+    """Begin to follow a buffer; opened twice, the second text counts."""
+    uri = read_uri(params)
+    item = read_object(params, "textDocument")
+    language = item.get("languageId")
+    document = server.documents.open(
+        uri,
+        language if isinstance(language, str) else "",
+        read_version(params),
+        read_string(item, "text"),
+    )
+    server.completer.forget(uri)
+    if document.unusable is None:
+        configuration.warm_up(server, document)
+
+
+def did_change(server: LanguageServer, params: JsonObject) -> None:
+    """Apply an edit. What cannot be applied marks the document, so that nothing wrong is said."""
+    uri = read_uri(params)
+    document = server.documents.get(uri)
+    if document is None:
+        log.warning("a change of a document that is not open is ignored")
+        return
+    was_usable = document.unusable is None
+    try:
+        changes = [read_change(change) for change in read_list(params, "contentChanges")]
+        document.change(read_version(params), changes)
+    except InvalidParams:
+        document.mark_stale()
+        raise
+    finally:
+        if was_usable and (why := document.unusable) is not None:
+            log.warning("completions pause in one document: %s", why)
+
+
+def did_close(server: LanguageServer, params: JsonObject) -> None:
+    """Let go of a buffer and of what is being written for it."""
+    uri = read_uri(params)
+    server.completer.forget(uri)
+    server.documents.close(uri)
