@@ -114,10 +114,16 @@ class CogVLMModel(CogVLMPreTrainedModel):  # type: ignore[no-untyped-call]
             raise ValueError("Give either input_ids or inputs_embeds.")
         rows, length = given.shape[:2]
         past = past_key_values.get_seq_length() if past_key_values is not None else 0
-        history_BF = _history(token_type_ids, rows, past + length, known=position_ids is not None)
-        if history_BF is None:
-            history_BF = given.new_zeros((rows, past + length), dtype=torch.long)
-        history_BF = history_BF.to(given.device)
+        types = token_type_ids
+        if types is None and (past == 0 or position_ids is not None):
+            types = torch.zeros((rows, length), dtype=torch.long)
+        whole = types is not None and tuple(types.shape) == (rows, past + length)
+        if types is None or (position_ids is None and not whole):
+            raise ValueError(
+                f"The history is {(rows, past + length)}: give token_type_ids of it all,"
+                " or position_ids as well."
+            )
+        history_BF = types.to(given.device)
         types_BL = history_BF[:, -length:]
         _check_slots(types_BL, images or [], self.config.image_slots)
         if position_ids is None:
@@ -212,18 +218,6 @@ class CogVLMForCausalLM(  # type: ignore[no-untyped-call]
             hidden_states=out.hidden_states,
             attentions=out.attentions,
         )
-
-
-def _history(
-    types: torch.Tensor | None, rows: int, length: int, *, known: bool
-) -> torch.Tensor | None:
-    """Types over the whole history where they are needed. Raises ValueError."""
-    if types is None or known or tuple(types.shape) == (rows, length):
-        return types
-    raise ValueError(
-        f"token_type_ids are {tuple(types.shape)}; give the whole history, {(rows, length)},"
-        " or position_ids as well."
-    )
 
 
 def _check_slots(types_BL: torch.Tensor, images: Images, slots: int) -> None:

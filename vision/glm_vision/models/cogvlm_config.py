@@ -24,6 +24,14 @@ class CogVLMConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
     vision_expert_qkv_bias: ClassVar[bool] = False
     downsample: ClassVar[bool] = False
     default_vision_config: ClassVar[dict[str, Any]] = {}
+    sizes: ClassVar[tuple[str, ...]] = (
+        "vocab_size",
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "num_key_value_heads",
+    )
 
     vocab_size: int = 32000
     hidden_size: int = 4096
@@ -49,7 +57,10 @@ class CogVLMConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
         super().__post_init__(**kwargs)  # type: ignore[no-untyped-call]
 
     def validate_architecture(self) -> None:
-        """Called once the fields are known to be of their types. Raises ValueError."""
+        """Called by the strict base once the fields are set. Raises ValueError."""
+        for name in self.sizes:
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise ValueError(f"{name} must be a positive integer")
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(f"hidden_size {self.hidden_size} does not split into heads")
         if self.num_attention_heads % self.num_key_value_heads:

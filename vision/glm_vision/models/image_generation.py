@@ -9,7 +9,7 @@ Shapes: B rows, F tokens of the whole history.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import GenerationMixin
@@ -28,6 +28,10 @@ def positions_of(types_BF: torch.Tensor, attention_mask: torch.Tensor | None) ->
 class ImageGeneration(GenerationMixin):
     """For models whose forward takes `images` and `token_type_ids` (1 on image slots)."""
 
+    if TYPE_CHECKING:  # transformers types `self` by a protocol that its own models do not meet
+
+        def generate(self, *args: Any, **kwargs: Any) -> Any: ...
+
     def _prepare_position_ids_for_generation(
         self, inputs_tensor: torch.Tensor, model_kwargs: dict[str, Any]
     ) -> torch.Tensor:
@@ -40,6 +44,17 @@ class ImageGeneration(GenerationMixin):
         if attention_BF is not None and bool((attention_BF[:, -1] == 0).any()):
             raise ValueError("Rows end in padding; pad on the left to generate.")
         return positions_of(types_BF, attention_BF)
+
+    def _prepare_attention_mask_for_generation(
+        self, inputs_tensor: torch.Tensor, generation_config: Any, model_kwargs: dict[str, Any]
+    ) -> Any:
+        """Where no mask is given: padding is known by its id, but image slots hold that id too."""
+        infer: Any = GenerationMixin._prepare_attention_mask_for_generation
+        mask_BF = infer(self, inputs_tensor, generation_config, model_kwargs)
+        types_BF = model_kwargs.get("token_type_ids")
+        if types_BF is None or types_BF.shape != mask_BF.shape:
+            return mask_BF
+        return mask_BF.masked_fill(types_BF == 1, 1)
 
     def prepare_inputs_for_generation(
         self, input_ids: torch.Tensor, *args: Any, **kwargs: Any
