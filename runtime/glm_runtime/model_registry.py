@@ -97,7 +97,7 @@ class ModelRegistry:
         if name in self._bundled() or name == "fake":
             raise BadRequest(f"The name {name!r} is taken by a model that comes with glm-lsp.")
         folder = Path(source).expanduser()
-        if folder.is_dir():
+        if source and folder.is_dir():
             spec = ModelSpec(name=name, source=str(folder.resolve()))
         elif _HUB_ID.fullmatch(source) and not source.startswith("."):
             spec = ModelSpec(name=name, source=source)
