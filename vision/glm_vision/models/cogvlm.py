@@ -33,6 +33,7 @@ from glm_vision.models.visual_expert import VisualExpertAttention
 
 
 class CogVLMPreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
+    config: CogVLMConfig
     config_class = CogVLMConfig
     base_model_prefix = "model"
     input_modalities = ["image", "text"]  # noqa: RUF012
