@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import TracebackType
@@ -27,7 +27,6 @@ from glm_protocol.completion import CompletionChunk, CompletionEnd, CompletionRe
 from glm_protocol.errors import (
     DaemonUnreachable,
     GlmError,
-    NotReady,
     Overloaded,
     ProtocolMismatch,
     from_wire,
@@ -57,6 +56,15 @@ class Completed:
 
     text: str
     end: CompletionEnd
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Readiness:
+    """State of the default model's engine, in the daemon's words; `detail` says what is wrong."""
+
+    ready: bool
+    state: str
+    detail: str
 
 
 class DaemonClient:
@@ -115,11 +123,16 @@ class DaemonClient:
 
     async def ready(self) -> bool:
         """Whether a completion would be served now (the model is loaded)."""
-        try:
-            await self._call("GET", "/ready")
-        except NotReady:
-            return False
-        return True
+        return (await self.readiness()).ready
+
+    async def readiness(self) -> Readiness:
+        """How far the default model is. Raises DaemonUnreachable."""
+        wire = await self._call("GET", "/ready", accept=(200, 503))
+        return Readiness(
+            ready=wire.get("ready") is True,
+            state=str(wire.get("state", "")),
+            detail=str(wire.get("detail") or ""),
+        )
 
     async def status(self) -> dict[str, Any]:
         """The daemon's own report, for people and commands."""
@@ -235,14 +248,16 @@ class DaemonClient:
                 raise DaemonUnreachable(f"The daemon ended at once: {words}")
             await asyncio.sleep(0.02)
 
-    async def _call(self, method: str, path: str) -> dict[str, Any]:
-        """One short request; its JSON object. Raises GlmError."""
+    async def _call(
+        self, method: str, path: str, accept: Sequence[int] = (200, 202)
+    ) -> dict[str, Any]:
+        """One short request; its JSON object. Raises GlmError on a status not in `accept`."""
         http, httpx = await self._client()
         try:
             response = await http.request(method, path, timeout=HEALTH_TIMEOUT_S)
         except httpx.TransportError as error:
             raise unreachable(error) from cause(error, httpx)
-        if response.status_code >= 400:
+        if response.status_code not in accept:
             raise error_of(response.status_code, response.content, response.headers)
         try:
             wire = response.json()

@@ -3,6 +3,7 @@
 States, as the editor sees them in `glm/status`:
 
     idle ──> starting ──> loading ──> ready          a lost daemon goes back to starting
+                 │            └──> failed (the model cannot be loaded)
                  └──> unreachable (waits, tries again) ──> off (six crashes a minute)
 
 Invariant: `complete` fails within CONNECT_PATIENCE_S when there is no daemon; it never waits for
@@ -41,6 +42,7 @@ class DaemonState(StrEnum):
     STARTING = "starting"
     LOADING = "loading"
     READY = "ready"
+    FAILED = "failed"
     UNREACHABLE = "unreachable"
     OFF = "off"
 
@@ -115,7 +117,7 @@ class DaemonLink:
             if not isinstance(error, PASSING):
                 self._complain(error)
             raise
-        if self.status.state in (DaemonState.LOADING, DaemonState.UNREACHABLE):
+        if self.status.state is not DaemonState.READY:
             self._outage = False
             self._set(DaemonState.READY)
 
@@ -197,7 +199,8 @@ class DaemonLink:
         pause = READY_POLL_S
         while time.monotonic() < give_up and self.status.state is not DaemonState.READY:
             try:
-                if await self.client.ready():
+                readiness = await self.client.readiness()
+                if readiness.ready or readiness.state == "stopped":  # loads with a request
                     self._outage = False
                     self._set(DaemonState.READY)
                     return
@@ -208,7 +211,11 @@ class DaemonLink:
             except GlmError as error:
                 self._complain(error)
                 return
-            self._set(DaemonState.LOADING, "The model is being loaded.")
+            if readiness.state in ("failed", "unusable"):
+                self._set(DaemonState.FAILED, readiness.detail, notice=True)
+            else:
+                detail = readiness.detail or "The model is being loaded."
+                self._set(DaemonState.LOADING, detail)
             await asyncio.sleep(pause)
             pause = min(pause * 1.2, 2.0)
 
