@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from glm_protocol.completion import CompletionChunk, FinishReason
-from glm_runtime.fake_engine import FakeScript, fake_text
+from glm_runtime.fake_engine import fake_text
 from tests.support.daemon_process import completion_request
 from tests.support.local_daemon import LocalDaemon, local_daemon
 

@@ -55,7 +55,9 @@ def daemon_environment(
 def completion_request(prefix: str = "x = foo(", **fields: Any) -> CompletionRequest:
     """A small request; `fields` replace its own."""
     context = CodeContext(path="a.py", language="python", prefix=prefix, suffix="")
-    return CompletionRequest(**{"id": "1", "document": "file:///a.py", "context": context, **fields})
+    return CompletionRequest(
+        **{"id": "1", "document": "file:///a.py", "context": context, **fields}
+    )
 
 
 class DaemonProcess:

@@ -1,0 +1,77 @@
+"""A job ends once, keeps what a slow reader has not taken, and counts time from arrival."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from glm_daemon.completion_job import CompletionJob
+from glm_protocol.completion import CompletionChunk, CompletionEnd, FinishReason, Timings
+from glm_protocol.errors import EngineFailed
+from tests.support.daemon_process import completion_request
+
+
+def fresh() -> CompletionJob:
+    return CompletionJob(key="k", request=completion_request(deadline_ms=1000))
+
+
+def end(**timings: float) -> CompletionEnd:
+    return CompletionEnd(finish=FinishReason.STOP, model="m", timings_ms=Timings(**timings))
+
+
+async def test_texts_that_were_not_taken_come_as_one() -> None:
+    job = fresh()
+    for text in ("a", "b"):
+        job.feed(CompletionChunk(text=text))
+    assert (await job.next()).text == "ab"
+    job.feed(CompletionChunk(text="c", end=end()))
+    last = await job.next()
+    assert last.text == "c"
+    assert last.end is not None
+
+
+async def test_next_waits() -> None:
+    job = fresh()
+    waiting = asyncio.create_task(job.next())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    job.feed(CompletionChunk(text="a"))
+    assert (await waiting).text == "a"
+
+
+async def test_text_before_an_error_is_not_lost() -> None:
+    job = fresh()
+    job.feed(CompletionChunk(text="a"))
+    job.fail(EngineFailed("It died."))
+    assert (await job.next()).text == "a"
+    with pytest.raises(EngineFailed):
+        await job.next()
+
+
+async def test_it_ends_once() -> None:
+    job = fresh()
+    ends: list[CompletionJob] = []
+    job.on_done.append(ends.append)
+    job.finish(FinishReason.SUPERSEDED, model="m")
+    job.feed(CompletionChunk(text="late", end=end()))
+    job.fail(EngineFailed("late"))
+    chunk = await job.next()
+    assert chunk.text == ""
+    assert chunk.end is not None
+    assert chunk.end.finish is FinishReason.SUPERSEDED
+    assert ends == [job]
+
+
+async def test_times_count_from_arrival() -> None:
+    job = fresh()
+    await asyncio.sleep(0.02)
+    job.begin_attempt()
+    assert job.for_worker().deadline_ms < 1000
+    assert job.for_worker().id == "k"
+    job.feed(CompletionChunk(text="a", end=end(queue=1.0, decode=2.0)))
+    done = (await job.next()).end
+    assert done is not None
+    assert done.timings_ms.queue > 20
+    assert done.timings_ms.decode == 2.0
+    assert 20 < done.timings_ms.first_text <= done.timings_ms.total
