@@ -1,0 +1,1 @@
+"""Published checkpoints of the CodeGeeX family, rewritten once as transformers' layout."""
