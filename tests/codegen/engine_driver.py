@@ -1,0 +1,183 @@
+"""Drives a CodeEngine as a worker's loop does, and a decoder that says what a test wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from glm_codegen.code_engine import CodeEngine, load_engine
+from glm_codegen.prompt_formats.choose import choose_format
+from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
+from glm_protocol.completion import CodeContext, CompletionEnd, CompletionRequest
+from glm_protocol.errors import GlmError
+from glm_runtime.device import Placement, TorchAccelerator, choose_placement
+from glm_runtime.engine import EngineInfo, EngineOptions
+from tests.runtime.tiny_models import CONTROL, END, VOCABULARY, byte_tokenizer
+
+_COUNTER = iter(range(10**9))
+
+
+def request(
+    prefix: str = "def f(x):\n    return ", suffix: str = "\n", **options: Any
+) -> CompletionRequest:
+    context = CodeContext(
+        path=options.pop("path", "a.py"),
+        language=options.pop("language", "python"),
+        prefix=prefix,
+        suffix=suffix,
+        snippets=options.pop("snippets", ()),
+    )
+    defaults = {"id": f"r{next(_COUNTER)}", "document": "file:///a.py", "max_tokens": 16}
+    return CompletionRequest(context=context, **(defaults | options))
+
+
+@dataclass
+class Answer:
+    """What came of one request: texts in order, then an end or an error."""
+
+    pieces: list[str] = field(default_factory=list)
+    end: CompletionEnd | None = None
+    error: GlmError | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    @property
+    def closed(self) -> bool:
+        return self.end is not None or self.error is not None
+
+
+def gather(engine: CodeEngine, answers: dict[str, Answer], *, steps: int | None = None) -> int:
+    """Step until nothing is left (or so many steps); returns the steps taken."""
+    taken = 0
+    while engine.busy and (steps is None or taken < steps):
+        taken += 1
+        assert taken < 100_000, "the engine does not come to an end"
+        for request_id, outcome in engine.step():
+            answer = answers.setdefault(request_id, Answer())
+            assert not answer.closed, "something came after the end"
+            if isinstance(outcome, GlmError):
+                answer.error = outcome
+                continue
+            if outcome.text:
+                answer.pieces.append(outcome.text)
+            answer.end = outcome.end
+    return taken
+
+
+def complete(engine: CodeEngine, asked: CompletionRequest) -> Answer:
+    answers: dict[str, Answer] = {}
+    engine.submit(asked)
+    gather(engine, answers)
+    return answers[asked.id]
+
+
+def load(folder: Path, **options: Any) -> CodeEngine:
+    options = {"dtype": "float32", "device": "cpu", "threads": 1} | options
+    return load_engine(EngineOptions(model=str(folder), **options))
+
+
+class Clock:
+    """Seconds that only a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class ScriptedDecoder:
+    """Says the bytes of `script`, then END. Counts its work like the real one."""
+
+    def __init__(self, script: str | bytes, *, chunk: int = 128) -> None:
+        raw = script.encode() if isinstance(script, str) else script
+        alphabet = byte_tokenizer()
+        letters = {byte: letter for letter, byte in _bytes_of_letters().items()}
+        found = [alphabet.token_to_id(letters[byte]) for byte in raw]
+        assert None not in found
+        self.script: list[int] = [*(token for token in found if token is not None), END]
+        self.chunk = chunk
+        self.prompt: Sequence[int] = ()
+        self.left = 0
+        self.said = 0
+        self.forwards = 0
+        self.clock: Clock | None = None  # moved by 10 ms with every forward
+        self.cleared = 0
+        self.notes: tuple[str, ...] = ()
+        self.placement: Placement = choose_placement(
+            device="cpu", dtype="float32", accelerator=TorchAccelerator()
+        )
+        self.fault: dict[int, BaseException] = {}  # number of the forward -> what it raises
+        self.cache = self
+
+    def clear(self) -> None:
+        self.cleared += 1
+
+    def begin(self, prompt: Sequence[int]) -> int:
+        self.prompt, self.left, self.said = prompt, len(prompt), 0
+        return 0
+
+    def prefill(self) -> torch.Tensor | None:
+        self._forward()
+        self.left -= self.chunk
+        return None if self.left > 0 else self._logits()
+
+    def step(self, token: int) -> torch.Tensor:
+        assert token == self.script[self.said - 1]
+        self._forward()
+        return self._logits()
+
+    def _forward(self) -> None:
+        self.forwards += 1
+        if self.clock is not None:
+            self.clock.now += 0.01
+        if self.forwards in self.fault:
+            raise self.fault[self.forwards]
+
+    def _logits(self) -> torch.Tensor:
+        logits_V = torch.zeros(VOCABULARY)
+        logits_V[self.script[min(self.said, len(self.script) - 1)]] = 1.0
+        self.said += 1
+        return logits_V
+
+
+def _bytes_of_letters() -> dict[str, int]:
+    """GPT-2's byte-level alphabet: printable bytes stand for themselves, the rest from 256 on."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    rest = [byte for byte in range(256) if byte not in printable]
+    letters = {chr(byte): byte for byte in printable}
+    return letters | {chr(256 + place): byte for place, byte in enumerate(rest)}
+
+
+def scripted(
+    script: str | bytes,
+    *,
+    clock: Clock | None = None,
+    chunk: int = 128,
+    context_length: int = 1024,
+    control: tuple[str, ...] = CONTROL,
+) -> tuple[CodeEngine, ScriptedDecoder]:
+    """An engine whose model says `script`."""
+    decoder: Any = ScriptedDecoder(script, chunk=chunk)
+    decoder.clock = clock
+    tokenizer = TextTokenizer(byte_tokenizer(control))
+    prompt_format = choose_format(tokenizer)
+    info = EngineInfo(
+        model="scripted",
+        family="code",
+        architecture="Scripted",
+        device="cpu",
+        dtype="float32",
+        context_length=context_length,
+        memory_bytes=0,
+        capabilities=("infill",),
+        prompt_format=prompt_format.name,
+    )
+    arguments: dict[str, Any] = {} if clock is None else {"clock": clock}
+    return CodeEngine(decoder, tokenizer, prompt_format, info, **arguments), decoder
