@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -39,7 +39,7 @@ class AccessRules:
     """What TCP clients must show. An empty token admits nobody."""
 
     hosts: frozenset[bytes] = frozenset()
-    token: bytes = b""
+    token: bytes = field(default=b"", repr=False)
 
     @classmethod
     def for_tcp(cls, tcp: TcpOptions | None, port: int) -> AccessRules:

@@ -18,6 +18,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import uvicorn
+from uvicorn.server import ServerState
 
 from glm_daemon.access import AccessRules
 from glm_daemon.app import create_app
@@ -80,7 +81,14 @@ class Daemon:
         )
         self.state = DaemonState(pool=pool, metrics=metrics, drain=self.begin_drain)
         self._end_asked = asyncio.Event()
+        port = tcp.getsockname()[1] if tcp else 0
+        self.app = create_app(self.state, AccessRules.for_tcp(options.tcp, port))
         self._server = QuietServer(self._uvicorn_config())
+
+    @property
+    def server_state(self) -> ServerState:
+        """uvicorn's: open connections and requests."""
+        return self._server.server_state
 
     def begin_drain(self) -> None:
         """Ask for the orderly end; returns at once."""
@@ -149,10 +157,8 @@ class Daemon:
         os._exit(EXIT_KILLED)
 
     def _uvicorn_config(self) -> uvicorn.Config:
-        port = self._tcp.getsockname()[1] if self._tcp else 0
-        rules = AccessRules.for_tcp(self._options.tcp, port)
         return uvicorn.Config(
-            create_app(self.state, rules),
+            self.app,
             http=guarded_protocol(self._options.patience),
             ws="none",
             loop="asyncio",

@@ -25,16 +25,16 @@ class ModelTable:
 
     def __init__(self, *, registry: Path, options: EngineOptions) -> None:
         """`options` are those of every engine; its `model` is the served one, "" for none."""
+        self.options = options
         self._file = registry
-        self._options = options
         self._seen: Signature | str = "never"
         self._families: dict[str, str] = {}
         self._registered_default = DEFAULT_MODEL
 
     @property
     def default(self) -> str:
-        if self._options.model:
-            return self._options.model
+        if self.options.model:
+            return self.options.model
         self._refresh()
         return self._registered_default
 
@@ -51,14 +51,14 @@ class ModelTable:
         default = self.default
         chosen = default if name is None else name
         if chosen == default == FAKE_MODEL:
-            return LOADERS["fake"], replace(self._options, model=chosen)
+            return LOADERS["fake"], replace(self.options, model=chosen)
         self._refresh()
         if chosen != default and chosen not in self._families:
             raise ModelUnknown("No model of this name is registered.")
         family = self._families.get(chosen, "code")
         if family not in LOADERS:
             raise Unsupported(f"This version runs no models of the family {family}.")
-        return LOADERS[family], replace(self._options, model=chosen)
+        return LOADERS[family], replace(self.options, model=chosen)
 
     def _refresh(self) -> None:
         signature = self._signature()

@@ -35,3 +35,121 @@ async def test_answers_in_pieces_with_one_end() -> None:
     assert end.model == "fake"
     assert 0 < end.timings_ms.first_text <= end.timings_ms.total
     assert end.tokens.generated == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"id": ""}, "id"),
+        ({"id": "x" * 65}, "id"),
+        ({"max_tokens": "many"}, "max_tokens"),
+        ({"max_tokens": 4097}, "max_tokens"),
+        ({"deadline_ms": 10**9}, "deadline_ms"),
+        ({"temperature": 3}, "temperature"),
+        ({"mode": "canary"}, "mode"),
+        ({"stop": ["canary"] * 17}, "stop"),
+        ({"stop": [""]}, "stop.0"),
+        ({"context": None}, "context"),
+        ({"context": {"path": "a"}}, "context.language"),
+        ({"canary": 1}, "canary"),
+        ({"my secret canary": 1}, "?"),
+    ],
+)
+async def test_a_wrong_field_is_named_and_its_value_is_not(
+    change: dict[str, Any], where: str
+) -> None:
+    async with local_daemon(ready=False) as here:
+        body = {**completion_request().to_wire(), **change}
+        answer = await here.http.post("/glm/v1/complete", json=body)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "bad_request")
+    assert error["message"].startswith(f"{where}: "), error
+    assert "secret" not in answer.text
+    assert error["remedy"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'"canary"',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"id":' * 50_000,
+        b'{"id": ' + b"9" * 5000 + b"}",
+        b'{"max_tokens": NaN}',
+        b'{"a": Infinity}',
+    ],
+)
+async def test_a_body_that_is_no_request_is_400(body: bytes) -> None:
+    async with local_daemon(ready=False) as here:
+        answer = await here.http.post(
+            "/glm/v1/complete", content=body, headers={"content-type": "application/json"}
+        )
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "bad_request"
+    assert "canary" not in answer.text
+
+
+async def test_not_a_number_is_no_temperature() -> None:
+    body = json.dumps({**completion_request().to_wire(), "temperature": float("nan")})
+    async with local_daemon(ready=False) as here:
+        answer = await here.http.post(
+            "/glm/v1/complete", content=body, headers={"content-type": "application/json"}
+        )
+    assert answer.status_code == 400
+    assert "temperature" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("prefix", ["", "\0", "é", "😀", "a\r\nb", "\ud83d", "x" * 1_000_000])
+async def test_odd_texts(prefix: str) -> None:
+    async with local_daemon() as here:
+        body = json.dumps(completion_request(prefix).to_wire())
+        answer = await here.http.post(
+            "/glm/v1/complete", content=body, headers={"content-type": "application/json"}
+        )
+    if prefix == "\ud83d":  # half a character is not a text; the language server mends it
+        assert answer.status_code == 400
+    else:
+        assert answer.status_code == 200
+        assert '"finish":"stop"' in answer.text
+
+
+async def test_another_protocol_is_refused_and_another_build_is_not() -> None:
+    wire = completion_request().to_wire()
+    async with local_daemon() as here:
+        answer = await here.http.post(
+            "/glm/v1/complete", json=wire, headers={"x-glm-protocol": "999"}
+        )
+        assert answer.status_code == 409
+        assert answer.json()["error"]["code"] == "protocol_mismatch"
+        headers = {"x-glm-protocol": "1", "x-glm-build": "another"}
+        answer = await here.http.post("/glm/v1/complete", json=wire, headers=headers)
+        assert answer.status_code == 200
+
+
+async def test_unknown_paths_and_methods_are_errors_of_ours() -> None:
+    async with local_daemon(ready=False) as here:
+        for method, path, status in [("GET", "/nowhere", 404), ("GET", "/glm/v1/complete", 405)]:
+            answer = await here.http.request(method, path)
+            assert answer.status_code == status
+            assert answer.json()["error"]["code"] == "bad_request"
+
+
+async def test_a_fault_of_ours_is_500_without_its_message(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with local_daemon(ready=False) as here:
+
+        def broken(_: object) -> None:
+            raise RuntimeError("secret canary")
+
+        monkeypatch.setattr(here.pool, "submit", broken)
+        answer = await here.http.post("/glm/v1/complete", json=completion_request().to_wire())
+    assert answer.status_code == 500
+    assert answer.json()["error"]["code"] == "internal"
+    assert "RuntimeError" in answer.text
+    assert "canary" not in answer.text

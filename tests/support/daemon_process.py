@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +103,10 @@ class DaemonProcess:
         return status
 
     def worker_pid(self) -> int:
-        pid = self.status()["engines"][0]["pid"]
-        assert isinstance(pid, int)
-        return pid
+        """Of the first engine, from the process table."""
+        return int(descendants(self.pid)[1].pid)
 
-    def chunks(self, request: CompletionRequest) -> Iterator[CompletionChunk]:
+    def chunks(self, request: CompletionRequest) -> Generator[CompletionChunk, None, None]:
         """The answer of the structured route, piece by piece. Raises httpx.HTTPStatusError."""
         with self.client.stream("POST", "/glm/v1/complete", json=request.to_wire()) as answer:
             if answer.status_code != 200:
