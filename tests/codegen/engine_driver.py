@@ -12,7 +12,7 @@ import torch
 from glm_codegen.code_engine import CodeEngine, load_engine
 from glm_codegen.prompt_formats.choose import choose_format
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
-from glm_protocol.completion import CodeContext, CompletionEnd, CompletionRequest
+from glm_protocol.completion import CodeContext, CompletionEnd, CompletionRequest, FinishReason
 from glm_protocol.errors import GlmError
 from glm_runtime.device import Placement, TorchAccelerator, choose_placement
 from glm_runtime.engine import EngineInfo, EngineOptions
@@ -31,7 +31,11 @@ def request(
         suffix=suffix,
         snippets=options.pop("snippets", ()),
     )
-    defaults = {"id": f"r{next(_COUNTER)}", "document": "file:///a.py", "max_tokens": 16}
+    defaults: dict[str, Any] = {
+        "id": f"r{next(_COUNTER)}",
+        "document": "file:///a.py",
+        "max_tokens": 16,
+    }
     return CompletionRequest(context=context, **(defaults | options))
 
 
@@ -46,6 +50,10 @@ class Answer:
     @property
     def text(self) -> str:
         return "".join(self.pieces)
+
+    @property
+    def finish(self) -> FinishReason | None:
+        return None if self.end is None else self.end.finish
 
     @property
     def closed(self) -> bool:
@@ -78,8 +86,8 @@ def complete(engine: CodeEngine, asked: CompletionRequest) -> Answer:
 
 
 def load(folder: Path, **options: Any) -> CodeEngine:
-    options = {"dtype": "float32", "device": "cpu", "threads": 1} | options
-    return load_engine(EngineOptions(model=str(folder), **options))
+    defaults: dict[str, Any] = {"dtype": "float32", "device": "cpu", "threads": 1}
+    return load_engine(EngineOptions(model=str(folder), **(defaults | options)))
 
 
 class Clock:
