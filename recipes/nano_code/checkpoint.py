@@ -14,12 +14,16 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a run has come. `elapsed_s` counts training alone, over all resumes."""
+    """How far a run has come. `elapsed_s` counts training alone, over all resumes.
+
+    `rows` counts rows of `length` targets, the length trained at just now.
+    """
 
     step: int = 0
     tokens: int = 0
     rows: int = 0
     elapsed_s: float = 0.0
+    length: int = 512
 
 
 def save(path: Path, tensors: dict[str, Tensor], progress: Progress) -> None:

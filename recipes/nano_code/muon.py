@@ -51,6 +51,11 @@ class Muon:
             for shape, members in self._groups.items()
         }
 
+    def share(self) -> None:
+        """Move the velocities to memory that forked processes share."""
+        for velocity in self._velocity.values():
+            velocity.share_memory_()
+
     @torch.no_grad()
     def step(self, rate: float) -> None:
         """One update of every matrix from its `.grad`."""

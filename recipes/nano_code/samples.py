@@ -1,8 +1,8 @@
 """Training rows: each holds ONE whole sample of at most 513 tokens, with a weight per target.
 
-`python -m recipes.nano_code.samples --rows 8192` adds shards under `out/nano_code/shards/`:
+`python -m recipes.nano_code.samples --rows 8192` adds shards under `out/nano_code/shards-512/`:
 `tokens` uint16 [rows, 513] and `weights` uint8 [rows, 512] in hundredths, for the targets
-`tokens[:, 1:]`. No sample is cut at random: the prompt is rendered by the very code that serves,
+`tokens[:, 1:]`. `--length 256` makes shorter rows, for the first part of a run. No sample is cut at random: the prompt is rendered by the very code that serves,
 to the budget that the answer leaves.
 """
 
@@ -28,8 +28,7 @@ from recipes.nano_code.holes import Hole, block_hole, line_hole
 from recipes.nano_code.related import Neighbours
 from recipes.nano_code.tokenizer import MODEL
 
-SHARDS = OUT / "shards"
-LENGTH = 512  # targets a row; a row has one token more
+LENGTH = 512  # targets of the longest rows; a row has one token more
 ROWS_A_SHARD = 2048
 LANGUAGE_SHARE = {
     "Python": 0.50, "JavaScript": 0.10, "TypeScript": 0.07, "Java": 0.08,
@@ -52,11 +51,19 @@ END, PAD = "<|endoftext|>", "<|pad|>"
 Row = tuple[list[int], list[int]]
 
 
+def shard_folder(length: int) -> Path:
+    """Where the shards of rows with `length` targets lie."""
+    return OUT / f"shards-{length}"
+
+
 class RowMaker:
     """Draws files and holes and lays them out as rows."""
 
-    def __init__(self, files: list[SourceFile], tokenizer: TextTokenizer) -> None:
+    def __init__(
+        self, files: list[SourceFile], tokenizer: TextTokenizer, length: int = LENGTH
+    ) -> None:
         """Keep the files by language, with the weights they are drawn by."""
+        self._length = length
         self._tokenizer = tokenizer
         self._infill = CodeGeeX4Format(tokenizer)
         self._plain = LeftToRightFormat(tokenizer)
@@ -82,12 +89,14 @@ class RowMaker:
     def code_row(self, file: SourceFile, chance: random.Random) -> Row:
         """Plain code from a line start on, as many whole lines as fit."""
         text = file.text
-        start = text.rfind("\n", 0, chance.randrange(max(len(text) - 1200, 1))) + 1
-        window = text[start : start + LENGTH * 4]
+        start = text.rfind("\n", 0, chance.randrange(max(len(text) - self._length * 2, 1))) + 1
+        window = text[start : start + self._length * 4]
         context = CodeContext(
             path=file.path, language=LANGUAGE_ID[file.language], prefix=window, suffix=""
         )
-        prompt = self._plain.render(context, mode=CompletionMode.LINE, token_budget=LENGTH + 1)
+        prompt = self._plain.render(
+            context, mode=CompletionMode.LINE, token_budget=self._length + 1
+        )
         return list(prompt.token_ids), target_weights(prompt, [], prefix_weight=CODE_WEIGHT)
 
     def context_of(self, file: SourceFile, hole: Hole, chance: random.Random) -> CodeContext:
@@ -106,12 +115,12 @@ class RowMaker:
     def infill_row(self, file: SourceFile, hole: Hole, chance: random.Random) -> Row | None:
         """Prompt, middle and end token; None when the middle is too long."""
         middle = [*self._tokenizer.encode(hole.middle), self._end]
-        if len(middle) > LONGEST_MIDDLE[hole.mode]:
+        if len(middle) > min(LONGEST_MIDDLE[hole.mode], self._length // 3):
             return None
         prompt = self._infill.render(
             self.context_of(file, hole, chance),
             mode=hole.mode,
-            token_budget=LENGTH + 1 - len(middle),
+            token_budget=self._length + 1 - len(middle),
         )
         return [*prompt.token_ids, *middle], target_weights(prompt, middle)
 
@@ -144,12 +153,12 @@ def target_weights(prompt: Prompt, middle: list[int], *, prefix_weight: int | No
     return (weights + [MIDDLE_WEIGHT] * len(middle))[1:]
 
 
-def shard(rows: Iterator[Row], count: int, pad: int) -> tuple[
+def shard(rows: Iterator[Row], count: int, pad: int, length: int) -> tuple[
     NDArray[np.uint16], NDArray[np.uint8]
 ]:
-    """`count` rows as arrays [count, 513] and [count, 512], padded at the end."""
-    tokens = np.full((count, LENGTH + 1), pad, dtype=np.uint16)
-    weights = np.zeros((count, LENGTH), dtype=np.uint8)
+    """`count` rows as arrays [count, length + 1] and [count, length], padded at the end."""
+    tokens = np.full((count, length + 1), pad, dtype=np.uint16)
+    weights = np.zeros((count, length), dtype=np.uint8)
     for number, (ids, targets) in enumerate(itertools.islice(rows, count)):
         tokens[number, : len(ids)] = ids
         weights[number, : len(targets)] = targets
@@ -168,18 +177,20 @@ def main() -> None:
     """Add shards until `--rows` rows of the split are there."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=8192)
+    parser.add_argument("--length", type=int, default=LENGTH)
     parser.add_argument("--split", choices=("train", "held-out"), default="train")
     arguments = parser.parse_args()
-    SHARDS.mkdir(parents=True, exist_ok=True)
+    length, folder = arguments.length, shard_folder(arguments.length)
+    folder.mkdir(parents=True, exist_ok=True)
     tokenizer = TextTokenizer.from_folder(MODEL)
     pad = tokenizer.control_id(PAD)
     assert pad is not None
-    maker = RowMaker(list(read_files(arguments.split)), tokenizer)
+    maker = RowMaker(list(read_files(arguments.split)), tokenizer, length)
     for number in range(-(-arguments.rows // ROWS_A_SHARD)):
-        path = SHARDS / f"{arguments.split}-{number:04d}.npz"
+        path = folder / f"{arguments.split}-{number:04d}.npz"
         if path.exists():
             continue
-        tokens, weights = shard(maker.rows(seed=1000 + number), ROWS_A_SHARD, pad)
+        tokens, weights = shard(maker.rows(seed=1000 + number), ROWS_A_SHARD, pad, length)
         write_shard(path, tokens, weights)
         full = float((tokens != pad).mean())
         print(f"{path.name}: {full:.1%} filled", flush=True)

@@ -1,6 +1,6 @@
-"""The training loop of nano-code: one pass from shards to a checkpoint, on a CPU or a GPU.
+"""The training loop of nano-code, on a CPU or a GPU; from shards to a checkpoint.
 
-`python -m recipes.nano_code.train --minutes 95 [--resume | --init-from models/nano-code]`.
+`python -m recipes.nano_code.train --minutes 90 [--resume | --init-from models/nano-code]`.
 Muon moves the matrices, AdamW the embedding, norms and biases; the learning rate follows the
 clock (`schedule.py`), so a run ends well whenever it is told to. SIGTERM saves and leaves.
 """
@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-import itertools
+import multiprocessing
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,15 +24,16 @@ from recipes.nano_code.checkpoint import Progress
 from recipes.nano_code.download import OUT
 from recipes.nano_code.model import NanoConfig, NanoGlm, weighted_loss
 from recipes.nano_code.muon import Muon
-from recipes.nano_code.samples import SHARDS
+from recipes.nano_code.row_store import Batch, RowStore
+from recipes.nano_code.samples import LENGTH, shard_folder
 from recipes.nano_code.schedule import Horizon, rate_factor
+from recipes.nano_code.team import Order, Team
 from recipes.nano_code.weights import read_weights
 
 RUN = OUT / "run"
 MUON_RATE, ADAM_RATE = 0.02, 3e-3
 CLIP = 1.0
 LOG_EVERY, SAVE_EVERY_S, VALIDATE_EVERY_S = 20, 300.0, 600.0
-Batch = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(kw_only=True)
@@ -47,52 +47,32 @@ class Stop:
         self.asked = True
 
 
-def as_batch(tokens: np.ndarray, weights: np.ndarray, device: torch.device) -> Batch:
-    """Inputs, targets and weights [B, T] on the device."""
-    ids = torch.from_numpy(tokens.astype(np.int64)).to(device)
-    return ids[:, :-1], ids[:, 1:], torch.from_numpy(weights).to(device).float() / 100
+@dataclass(frozen=True, kw_only=True)
+class StepSize:
+    """Rows of a step, rows of the items that a team's members take of it, targets of a row."""
 
+    rows: int
+    item_rows: int
+    length: int = LENGTH
 
-def batches(first_row: int, rows: int, device: torch.device) -> Iterator[Batch]:
-    """Batches of `rows` rows from row `first_row` on; begins anew after the last shard.
+    def __post_init__(self) -> None:
+        """Items must fill a step, and shards of 2,048 rows must fall into items."""
+        if self.rows % self.item_rows or 2048 % self.item_rows:
+            raise ValueError("item rows must divide the rows of a step and 2048")
 
-    Shards may be added while training runs: the folder is read again at each shard's end.
-    """
-    skip = first_row
-    for epoch in itertools.count():
-        number = 0
-        while True:
-            path = SHARDS / f"train-{number:04d}.npz"
-            if not path.exists():
-                break
-            number += 1
-            with np.load(path) as shard:
-                tokens, weights = shard["tokens"], shard["weights"]
-            if skip >= len(tokens):
-                skip -= len(tokens)
-                continue
-            order = np.random.default_rng(epoch * 7919 + number).permutation(len(tokens))
-            for start in range(skip, len(tokens) - rows + 1, rows):
-                chosen = order[start : start + rows]
-                yield as_batch(tokens[chosen], weights[chosen], device)
-            skip = 0
-        if number == 0:
-            raise SystemExit("no shards: run recipes.nano_code.samples first")
+    @property
+    def items(self) -> int:
+        """Items in a step."""
+        return self.rows // self.item_rows
 
 
 @torch.no_grad()
 def validation_loss(model: torch.nn.Module, device: torch.device, rows: int = 64) -> float:
     """Weighted loss in nats on the first rows of the held-out shard."""
-    path = SHARDS / "held-out-0000.npz"
-    if not path.exists():
-        return float("nan")
-    with np.load(path) as shard:
-        tokens, weights = shard["tokens"][:rows], shard["weights"][:rows]
+    store = RowStore(shard_folder(LENGTH), "held-out")
     total = mass = 0.0
-    for start in range(0, len(tokens), 8):
-        inputs, targets, weight = as_batch(
-            tokens[start : start + 8], weights[start : start + 8], device
-        )
+    for start in range(0, rows, 8):
+        inputs, targets, weight = store.batch(start, 8, device)
         with torch.autocast(device.type, dtype=torch.bfloat16):
             logits = model(inputs)
         total += float(weighted_loss(logits, targets, weight) * weight.sum())
@@ -101,39 +81,69 @@ def validation_loss(model: torch.nn.Module, device: torch.device, rows: int = 64
 
 
 class Trainer:
-    """Model and optimisers of one run; `step` is one update."""
+    """Model and optimisers of one run. Made before the team's processes are forked."""
 
-    def __init__(self, model: NanoGlm, *, compiled: bool) -> None:
-        """Split the parameters between Muon and AdamW."""
+    def __init__(self, model: NanoGlm, size: int) -> None:
+        """Split the parameters between Muon (one for each process) and AdamW (the leader's)."""
         self.model = model
-        self.run: torch.nn.Module = model
-        if compiled:
-            self.run = torch.compile(model)  # type: ignore[assignment]
+        self.device = next(model.parameters()).device
+        self.team = Team.of(model, size, multiprocessing.get_context("fork"))
         named = list(model.named_parameters())
         matrices = [(n, p) for n, p in named if p.ndim == 2 and "embed" not in n]
         self.others = [(n, p) for n, p in named if p.ndim != 2 or "embed" in n]
-        self.muon = Muon(matrices)
+        # A layer's six matrices follow one another: whole layers, dealt out in turn.
+        parts = [[m for i, m in enumerate(matrices) if i // 6 % size == r] for r in range(size)]
+        self.own = [[name for name, _ in part] for part in parts]
+        self.own[0] += [name for name, _ in self.others]
+        self.muons = [Muon(part) for part in parts]
+        if size > 1:
+            for muon in self.muons:
+                muon.share()
         self.adam = torch.optim.AdamW(
             [p for _, p in self.others], lr=ADAM_RATE, betas=(0.9, 0.95), weight_decay=0.0
         )
+        self.loss: Callable[[Tensor, Tensor, Tensor], Tensor] = self._loss
 
-    def step(self, batch: Batch, factor: float) -> Tensor:
-        """One update; the loss in nats as a scalar tensor."""
-        inputs, targets, weights = batch
+    def _loss(self, inputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         with torch.autocast(inputs.device.type, dtype=torch.bfloat16):
-            logits = self.run(inputs)
-        loss = weighted_loss(logits, targets, weights)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_([p for _, p in self.others], CLIP)
-        self.muon.step(MUON_RATE * factor)
-        self.adam.param_groups[0]["lr"] = ADAM_RATE * factor
-        self.adam.step()
-        self.model.zero_grad(set_to_none=True)
-        return loss.detach()
+            logits = self.model(inputs)
+        return weighted_loss(logits, targets, weights)
+
+    def compile(self) -> None:
+        """Network and loss in one graph: the softmax over the vocabulary is worth fusing."""
+        self.loss = torch.compile(self._loss)
+
+    def join(self, rank: int) -> None:
+        """Take this process's gradient buffers."""
+        for name, parameter in self.model.named_parameters():
+            parameter.grad = self.team.views[rank][name]
+
+    def share_of_step(self, rank: int, store: RowStore, order: Order, size: StepSize) -> None:
+        """This process's items, then its part of the update."""
+        team, total, taken = self.team, 0.0, list[Batch]()
+        team.gradients[rank].zero_()
+        for item in team.items(size.items):
+            first = order.first_row + item * size.item_rows
+            taken = [store.batch(first, size.item_rows, self.device)]
+            loss = self.loss(*taken[0]) / size.items
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach())
+        team.losses[rank] = total
+        team.wait()
+        with torch.no_grad():
+            team.sum_into(rank, self.own[rank])
+        self.muons[rank].step(MUON_RATE * order.factor)
+        if rank == 0:
+            torch.nn.utils.clip_grad_norm_([p for _, p in self.others], CLIP)
+            self.adam.param_groups[0]["lr"] = ADAM_RATE * order.factor
+            self.adam.step()
+        team.wait()
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a resumed run needs."""
-        found = dict(self.model.state_dict()) | self.muon.state()
+        found = dict(self.model.state_dict())
+        for muon in self.muons:
+            found |= muon.state()
         for name, parameter in self.others:
             for key, value in self.adam.state.get(parameter, {}).items():
                 found[f"adam.{key}.{name}"] = value
@@ -142,11 +152,28 @@ class Trainer:
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Take up what `tensors` gave."""
         self.model.load_state_dict({n: t for n, t in tensors.items() if n.startswith("model.")})
-        self.muon.load(tensors)
+        for muon in self.muons:
+            muon.load(tensors)
         for name, parameter in self.others:
             self.adam.state[parameter] = {
                 key: tensors[f"adam.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")
             }
+
+
+def follow(trainer: Trainer, rank: int, size: StepSize, compiled: bool) -> None:
+    """Life of a process that is not the leader."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    trainer.join(rank)
+    if compiled:
+        trainer.compile()
+    store = RowStore(shard_folder(size.length), "train")
+    while True:
+        trainer.team.wait()
+        order = trainer.team.take()
+        if order.stop:
+            return
+        trainer.share_of_step(rank, store, order, size)
 
 
 def append_curve(row: list[object]) -> None:
@@ -160,33 +187,42 @@ def append_curve(row: list[object]) -> None:
         writer.writerow(row)
 
 
-def train(trainer: Trainer, progress: Progress, rows: int, device: torch.device) -> Progress:
+def lead(trainer: Trainer, progress: Progress, size: StepSize) -> Progress:
     """Run to the horizon or a signal; saves along the way and at the end."""
     stop, horizon = Stop(), Horizon(path=RUN / "minutes")
     signal.signal(signal.SIGTERM, stop.ask)
     signal.signal(signal.SIGINT, stop.ask)
+    trainer.join(0)
+    team, store = trainer.team, RowStore(shard_folder(size.length), "train")
     began = time.monotonic() - progress.elapsed_s
-    total_s, losses = horizon.seconds(), list[Tensor]()
-    last_save, last_validation = time.monotonic(), time.monotonic()
-    for batch in batches(progress.rows, rows, device):
+    total_s, losses = horizon.seconds(), list[float]()
+    last_save = last_validation = time.monotonic()
+    while True:
         elapsed = time.monotonic() - began
-        if elapsed >= total_s or stop.asked:
-            break
         factor = rate_factor(step=progress.step, elapsed_s=elapsed, total_s=total_s)
-        losses.append(trainer.step(batch, factor))
+        order = Order(
+            stop=elapsed >= total_s or stop.asked, first_row=progress.rows, factor=factor
+        )
+        team.give(order)
+        team.wait()
+        if order.stop:
+            break
+        trainer.share_of_step(0, store, order, size)
+        losses.append(sum(team.losses[:]))
         progress = replace(
             progress,
             step=progress.step + 1,
-            tokens=progress.tokens + batch[0].numel(),
-            rows=progress.rows + rows,
+            tokens=progress.tokens + size.rows * size.length,
+            rows=progress.rows + size.rows,
             elapsed_s=time.monotonic() - began,
         )
         if progress.step % LOG_EVERY == 0:
             total_s = horizon.seconds()
-            mean, losses = float(torch.stack(losses).mean()), []
-            held_out: object = ""
+            mean, losses = sum(losses) / len(losses), []
+            held_out = ""
             if time.monotonic() - last_validation > VALIDATE_EVERY_S:
-                held_out, last_validation = validation_loss(trainer.run, device), time.monotonic()
+                held_out = f"{validation_loss(trainer.model, trainer.device):.4f}"
+                last_validation = time.monotonic()
             append_curve([progress.step, progress.tokens, round(progress.elapsed_s, 1),
                           round(mean, 4), held_out, round(factor, 4)])  # fmt: skip
             print(f"step {progress.step} tokens {progress.tokens} {progress.elapsed_s:.0f} s "
@@ -201,26 +237,42 @@ def train(trainer: Trainer, progress: Progress, rows: int, device: torch.device)
 def main() -> None:
     """Set the run up from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--minutes", type=float, required=True, help="over all resumes")
     parser.add_argument("--rows", type=int, default=8, help="rows a step")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--length", type=int, default=LENGTH, help="targets of a row")
+    parser.add_argument("--item-rows", type=int, default=2, help="rows a process takes at once")
+    parser.add_argument("--processes", type=int, default=2, help="on a CPU, one thread each")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--init-from", type=Path, help="model folder to start from")
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
     device = torch.accelerator.current_accelerator() or torch.device("cpu")
+    processes = arguments.processes if device.type == "cpu" else 1
+    # One thread from the very start: a thread pool does not survive a fork.
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    size = StepSize(
+        rows=arguments.rows, item_rows=arguments.item_rows, length=arguments.length
+    )
     Horizon(path=RUN / "minutes").set(arguments.minutes)
-    trainer = Trainer(NanoGlm(NanoConfig()).to(device), compiled=arguments.compile)
-    progress = Progress()
+    trainer = Trainer(NanoGlm(NanoConfig()).to(device), processes)
+    progress = Progress(length=size.length)
     if arguments.resume:
         tensors, progress = checkpoint.load(RUN / "checkpoint.safetensors")
         trainer.load(tensors)
+        if progress.length != size.length:
+            progress = replace(progress, rows=0, length=size.length)
     elif arguments.init_from:
         trainer.model.load_state_dict(read_weights(arguments.init_from))
-    progress = train(trainer, progress, arguments.rows, device)
-    print(f"done: {progress}; held-out loss {validation_loss(trainer.run, device):.4f}")
+    fork = multiprocessing.get_context("fork")
+    for rank in range(1, processes):
+        fork.Process(
+            target=follow, args=(trainer, rank, size, arguments.compile), daemon=True
+        ).start()
+    if arguments.compile:
+        trainer.compile()
+    progress = lead(trainer, progress, size)
+    print(f"done: {progress}; held-out loss {validation_loss(trainer.model, device):.4f}")
 
 
 if __name__ == "__main__":
