@@ -56,13 +56,13 @@ class Crop:
         return rows, slice(self.left, self.left + self.side)
 
 
-def crop_around(box: Box, *, edge: int, least: int) -> Crop:
+def crop_around(box: Box, *, edge: int) -> Crop:
     """The square that gives a box its surroundings, in a picture of `edge` x `edge` pixels.
 
-    At least `least` pixels wide, moved inside where the box lies at a border.
+    Moved inside where the box lies at a border; no smaller than one code.
     """
     larger = max(box.bottom - box.top, box.right - box.left) * edge
-    side = min(edge, max(least, math.ceil(larger * CROP_SHARE)))
+    side = min(edge, max(_STRIDE, math.ceil(larger * CROP_SHARE)))
     top = round((box.top + box.bottom) / 2 * edge - side / 2)
     left = round((box.left + box.right) / 2 * edge - side / 2)
     return Crop(top=min(max(top, 0), edge - side), left=min(max(left, 0), edge - side), side=side)
@@ -100,7 +100,7 @@ def infill_picture(
     edge = fine * _STRIDE
     if tuple(pixels_CHW.shape) != (3, edge, edge):
         raise ValueError(f"the picture must be [3, {edge}, {edge}], not {tuple(pixels_CHW.shape)}")
-    crop = crop_around(box, edge=edge, least=coarse * _STRIDE)
+    crop = crop_around(box, edge=edge)
     cut_1CHW = pixels_CHW[:, *crop.slices()][None]
     region_hw = region_of(box, crop, edge=edge, cells=coarse)
     codes_hw = models.tokenizer.encode(normalised(_resized(cut_1CHW, coarse * _STRIDE)))[0]
