@@ -14,7 +14,7 @@ MAX_BODY = 4 * 2**20  # bytes
 
 
 class BodyLimit:
-    """ASGI middleware. Answers 413 and closes the connection when there is more than `most`."""
+    """ASGI middleware. Answers 413 when there is more than `most`; what still comes is dropped."""
 
     def __init__(self, app: ASGIApp, *, most: int = MAX_BODY) -> None:
         self._app = app
@@ -27,9 +27,7 @@ class BodyLimit:
         try:
             body = await self._read(scope, receive)
         except Refused as refusal:
-            answer = error_response(refusal, status=refusal.status)
-            answer.headers["connection"] = "close"
-            await answer(scope, receive, send)
+            await error_response(refusal, status=refusal.status)(scope, receive, send)
             return
         if body is not None:
             await self._app(scope, _replay(body, receive), send)

@@ -21,7 +21,7 @@ from glm_daemon.model_table import ModelTable
 from glm_daemon.serve_options import Patience
 from glm_daemon.supervisor import EngineState
 from glm_protocol.completion import CompletionRequest, FinishReason
-from glm_protocol.errors import NotReady, Overloaded
+from glm_protocol.errors import GlmError, NotReady, Overloaded
 
 LOG = logging.getLogger(__name__)
 
@@ -72,8 +72,11 @@ class EnginePool:
         return self.lanes.get(self.models.default)
 
     def start_default(self) -> None:
-        """Load the default model before anybody asks."""
-        self._lane(None).supervisor.start()
+        """Load the default model before anybody asks; a request is told if it cannot be."""
+        try:
+            self._lane(None).supervisor.start()
+        except GlmError as error:
+            LOG.error("the default model: %s", error)
 
     def submit(self, request: CompletionRequest) -> CompletionJob:
         """Queue a request. Raises GlmError: unknown or unusable model, queue full, closing."""

@@ -1,8 +1,9 @@
 """uvicorn's HTTP/1.1 protocol with the deadlines and the peer check that it lacks (F11, T-14).
 
 A client gets `header` seconds from its first byte (or from connecting) to the end of its
-headers, `body` seconds for its body, and must read: when our answer has been stuck for `write`
-seconds the connection is cut. On a unix socket the peer must be our own user.
+headers, `body` seconds for its body (`rest`, once that was refused), and must read: when our
+answer has been stuck for `write` seconds the connection is cut. On a unix socket the peer must
+be our own user.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class GuardedProtocol(H11Protocol):
         """Which part of a request the client owes us now."""
         theirs = self.conn.their_state
         if theirs is h11.SEND_BODY:
-            self._await("body")
+            self._await("rest" if self.conn.our_state is h11.DONE else "body")
         elif theirs is not h11.IDLE:
             self._await("")
         elif not self.conn.trailing_data[0] and self.timeout_keep_alive_task is not None:
@@ -92,8 +93,12 @@ class GuardedProtocol(H11Protocol):
             self._timer.cancel()
             self._timer = None
         if phase:
-            seconds = self.patience.header if phase == "header" else self.patience.body
-            self._timer = self.loop.call_later(seconds, self._too_slow)
+            seconds = {
+                "header": self.patience.header,
+                "body": self.patience.body,
+                "rest": self.patience.rest,
+            }
+            self._timer = self.loop.call_later(seconds[phase], self._too_slow)
 
     def _too_slow(self) -> None:
         LOG.info("cut a connection whose %s took too long", self._phase)

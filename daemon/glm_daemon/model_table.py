@@ -25,7 +25,7 @@ class ModelTable:
 
     def __init__(self, *, registry: Path, options: EngineOptions) -> None:
         """`options` are those of every engine; its `model` is the served one, "" for none."""
-        self.options = options
+        self._options = options
         self._file = registry
         self._seen: Signature | str = "never"
         self._families: dict[str, str] = {}
@@ -33,13 +33,13 @@ class ModelTable:
 
     @property
     def default(self) -> str:
-        if self.options.model:
-            return self.options.model
+        if self._options.model:
+            return self._options.model
         self._refresh()
         return self._registered_default
 
     def names(self) -> list[str]:
-        """The default first, then the registered ones."""
+        """The default first, then the registered ones; a daemon of the fake has no other."""
         default = self.default
         if default == FAKE_MODEL:
             return [default]
@@ -50,15 +50,12 @@ class ModelTable:
         """Loader and options of a name, of the default for None. Raises ModelUnknown."""
         default = self.default
         chosen = default if name is None else name
-        if chosen == default == FAKE_MODEL:
-            return LOADERS["fake"], replace(self.options, model=chosen)
-        self._refresh()
-        if chosen != default and chosen not in self._families:
+        if chosen not in self.names():
             raise ModelUnknown("No model of this name is registered.")
-        family = self._families.get(chosen, "code")
+        family = "fake" if chosen == FAKE_MODEL else self._families.get(chosen, "code")
         if family not in LOADERS:
             raise Unsupported(f"This version runs no models of the family {family}.")
-        return LOADERS[family], replace(self.options, model=chosen)
+        return LOADERS[family], replace(self._options, model=chosen)
 
     def _refresh(self) -> None:
         signature = self._signature()

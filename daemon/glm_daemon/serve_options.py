@@ -51,6 +51,7 @@ class Patience:
 
     header: float = 5.0
     body: float = 15.0
+    rest: float = 1.0  # of a body that was refused: closing at once could lose the answer
     write: float = 10.0
     keep_alive: int = 65
     drain: float = 8.0  # for requests at work; with uvicorn's own steps it stays under 10

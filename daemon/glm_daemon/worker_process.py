@@ -15,6 +15,7 @@ from glm_daemon.pipe import BrokenPipeFraming, Decoder, Message, encode
 
 LOG = logging.getLogger(__name__)
 READ_SIZE = 1 << 18
+OWN_END = 0.2  # seconds in which an idle worker sees the closed pipe and leaves by itself
 LOG_LINE = 400  # characters kept of a line on the worker's stderr
 LOG_LINES = 200  # kept of one worker's life; a flood must not fill the disk
 
@@ -86,22 +87,31 @@ class WorkerProcess:
                     yield message
 
     def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        self._signal(signal.SIGKILL)
 
     async def stop(self, patience: float) -> str:
-        """Close the pipe, then SIGTERM, after `patience` seconds SIGKILL; says how it ended."""
+        """Close the pipe, soon SIGTERM, after `patience` seconds SIGKILL; says how it ended."""
         self._writer.close()
-        with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
-        try:
-            async with asyncio.timeout(patience):
-                await self._process.wait()
-        except TimeoutError:
-            self.kill()
-        return await self.ended()
+        if not await self._ends_within(OWN_END):
+            self._signal(signal.SIGTERM)
+            if not await self._ends_within(patience):
+                self.kill()
+        return await self._ended()
 
-    async def ended(self) -> str:
+    async def _ends_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._process.wait()
+                return True
+        return False
+
+    def _signal(self, number: int) -> None:
+        """Not `Process.terminate`: that reaps a dead child, and asyncio then loses its code."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)
+
+    async def _ended(self) -> str:
         """Wait for the end and say how it came, e.g. "killed by SIGKILL"."""
         code = await self._process.wait()
         self._writer.close()

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from glm_protocol.completion import CodeContext
 from glm_runtime.fake_engine import FakeScript, Fault, fake_text
-from tests.support.local_daemon import local_daemon
+from tests.support.local_daemon import LocalDaemon, local_daemon
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def here() -> AsyncIterator[LocalDaemon]:
+    """One daemon for all tests of this file that script nothing."""
+    async with local_daemon() as running:
+        yield running
+
 
 BODY = {"prompt": "x = foo(", "suffix": "\ny", "max_tokens": 100}
 TEXT = fake_text(CodeContext(path="", language="", prefix="x = foo(", suffix="\ny"))
 
 
-async def test_plain() -> None:
-    async with local_daemon() as here:
-        answer = await here.http.post("/v1/completions", json=BODY)
+async def test_plain(here: LocalDaemon) -> None:
+    answer = await here.http.post("/v1/completions", json=BODY)
     wire = answer.json()
     assert answer.status_code == 200
     assert wire["object"] == "text_completion"
@@ -35,10 +44,9 @@ async def test_plain() -> None:
 
 
 @pytest.mark.parametrize("usage", [True, False])
-async def test_streamed(usage: bool) -> None:
+async def test_streamed(here: LocalDaemon, usage: bool) -> None:
     body = {**BODY, "stream": True, "stream_options": {"include_usage": usage}}
-    async with local_daemon() as here:
-        answer = await here.http.post("/v1/completions", json=body)
+    answer = await here.http.post("/v1/completions", json=body)
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = [event.removeprefix("data: ") for event in answer.text.split("\n\n") if event]
     assert events.pop() == "[DONE]"
@@ -63,9 +71,8 @@ async def test_streamed(usage: bool) -> None:
         ({"user": "me", "unknown_field": {"a": 1}, "logprobs": None}, "stop", len(TEXT)),
     ],
 )
-async def test_choices(change: dict[str, Any], finish: str, length: int) -> None:
-    async with local_daemon() as here:
-        answer = await here.http.post("/v1/completions", json={**BODY, **change})
+async def test_choices(here: LocalDaemon, change: dict[str, Any], finish: str, length: int) -> None:
+    answer = await here.http.post("/v1/completions", json={**BODY, **change})
     choice = answer.json()["choices"][0]
     assert (choice["finish_reason"], len(choice["text"])) == (finish, length)
 
@@ -89,9 +96,8 @@ async def test_choices(change: dict[str, Any], finish: str, length: int) -> None
         ({"model": "gpt-4"}, 404, "model_unknown"),
     ],
 )
-async def test_refusals(change: dict[str, Any], status: int, code: str) -> None:
-    async with local_daemon() as here:
-        answer = await here.http.post("/v1/completions", json={**BODY, **change})
+async def test_refusals(here: LocalDaemon, change: dict[str, Any], status: int, code: str) -> None:
+    answer = await here.http.post("/v1/completions", json={**BODY, **change})
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (status, code), error
     assert error["type"] == "invalid_request_error"

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +16,6 @@ import httpx
 import pytest
 
 from glm_daemon.main import EXIT_ALREADY_RUNNING, EXIT_CONFIG
-from glm_protocol.completion import CompletionChunk, FinishReason
 from glm_runtime.fake_engine import FakeScript
 from tests.support.daemon_process import (
     DaemonProcess,
@@ -87,24 +85,6 @@ def test_sigterm_finishes_the_work_at_hand_and_leaves_nothing() -> None:
         assert_all_gone(family, within=1.0)
 
 
-def test_streams_too_long_for_the_drain_are_ended() -> None:
-    with running_daemon(script=SLOW) as daemon:
-        request = completion_request(max_tokens=4096, deadline_ms=60_000)
-        received: list[CompletionChunk] = []
-        reading = threading.Thread(target=lambda: received.extend(daemon.chunks(request)))
-        reading.start()
-        while not received:
-            time.sleep(0.02)
-        began = time.monotonic()
-        daemon.process.send_signal(signal.SIGTERM)
-        assert daemon.wait() == 0
-        reading.join()
-        assert 7 < time.monotonic() - began < 10
-        end = received[-1].end
-        assert end is not None
-        assert end.finish is FinishReason.CANCELLED
-
-
 def test_a_second_signal_ends_at_once() -> None:
     with running_daemon(script=SLOW) as daemon:
         family = descendants(daemon.pid)
@@ -167,9 +147,9 @@ def test_a_worker_killed_in_the_middle_fails_that_request_and_the_next_works() -
 
 
 def test_idle_exit() -> None:
-    with running_daemon("--idle-exit", "1.0") as daemon:
+    with running_daemon("--idle-exit", "0.6") as daemon:
         began = time.monotonic()
-        while time.monotonic() - began < 1.5:
+        while time.monotonic() - began < 1.0:
             assert daemon.complete()
             time.sleep(0.2)
         daemon.client.close()

@@ -13,6 +13,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -138,12 +139,18 @@ class DaemonProcess:
     def log(self) -> str:
         return self.folders.log.read_text(encoding="utf-8")
 
+    def _listens(self) -> bool:
+        """Asked before httpx, which leaks a socket when it cannot connect."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.folders.socket)) == 0
+
     def _wait_for(self, path: str) -> None:
         give_up = time.monotonic() + START_S
         while time.monotonic() < give_up:
-            with contextlib.suppress(httpx.TransportError):
-                if self.client.get(path).status_code == 200:
-                    return
+            if self._listens():
+                with contextlib.suppress(httpx.TransportError):
+                    if self.client.get(path).status_code == 200:
+                        return
             if self.process.poll() is not None:
                 self.wait()
                 raise AssertionError(f"exit code {self.process.returncode}: {self.output}")

@@ -79,10 +79,12 @@ async def local_daemon(
     ) as http:
         here = LocalDaemon(daemon=daemon, folders=folders, http=http, tcp_port=port)
         try:
+            await http.get("/health", headers={"connection": "close"})
             if ready:
                 await here.ready()
             yield here
         finally:
+            daemon.state.pool.cancel_all()
             daemon.begin_drain()
             await running
             shutil.rmtree(folders.runtime.parent, ignore_errors=True)
