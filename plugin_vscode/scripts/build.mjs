@@ -1,5 +1,6 @@
-// Bundle the extension into dist/extension.js, with the licences of what is bundled in dist/NOTICES.txt,
-// and put our own licence beside package.json, where vsce looks for it.
+// Bundle the extension into dist/, with the licences of what is bundled in dist/NOTICES.txt, and put our
+// own licence beside package.json, where vsce looks for it. Two bundles: activation reads the small one,
+// dist/extension.js; the protocol library is in dist/lsp_client.js and is read when the server starts.
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,8 +9,8 @@ import * as esbuild from 'esbuild';
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const { metafile } = await esbuild.build({
   absWorkingDir: root,
-  entryPoints: ['src/extension.ts'],
-  outfile: 'dist/extension.js',
+  entryPoints: ['src/extension.ts', 'src/lsp_client.ts'],
+  outdir: 'dist',
   bundle: true,
   minify: true,
   metafile: true,
@@ -17,6 +18,12 @@ const { metafile } = await esbuild.build({
   format: 'cjs',
   target: 'node18', // VS Code 1.91 runs Node 20
   external: ['vscode'],
+  plugins: [
+    {
+      name: 'lsp_client is a bundle of its own',
+      setup: build => build.onResolve({ filter: /lsp_client\.ts$/ }, args => (args.kind === 'dynamic-import' ? { path: './lsp_client.js', external: true } : undefined)),
+    },
+  ],
   legalComments: 'none', // whole licence texts instead, below
 });
 

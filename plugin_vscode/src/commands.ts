@@ -1,11 +1,13 @@
 /** The commands of the category GLM and the status item's menu. Each is a few lines; the server decides. */
 
 import * as vscode from 'vscode';
+import type { Account } from './account.ts';
 import type { LanguageServer } from './language_server.ts';
 import type { StatusItem } from './status_item.ts';
 import type { Switches } from './switches.ts';
 
 export interface Parts {
+  readonly account: Account;
   readonly log: vscode.LogOutputChannel;
   readonly server: LanguageServer;
   readonly status: StatusItem;
@@ -36,7 +38,13 @@ async function toggleLanguage(switches: Switches): Promise<void> {
     void vscode.window.showInformationMessage(vscode.l10n.t('Open a file first: its language is the one to switch.'));
     return;
   }
-  await switches.toggleLanguage(document);
+  const before = switches.isEnabledFor(document);
+  await switches.toggleLanguage(document.languageId);
+  if (switches.isEnabledFor(document) || before) return;
+  const open = vscode.l10n.t('Open Settings');
+  const sentence = vscode.l10n.t('Ghost text for {0} stays off by other settings.', document.languageId);
+  const choice = await vscode.window.showInformationMessage(sentence, open);
+  if (choice === open) await vscode.commands.executeCommand('workbench.action.openSettings', 'glm.enable');
 }
 
 async function snooze(switches: Switches): Promise<void> {
@@ -56,16 +64,15 @@ async function restartDaemon(server: LanguageServer): Promise<void> {
   }
 }
 
-/** The server's own account, as a read-only JSON document. */
-async function showStatus({ server, status }: Parts): Promise<void> {
-  let account: unknown;
+/** The server's own account, in a read-only document. */
+async function showStatus({ server, status, account }: Parts): Promise<void> {
+  let said: unknown;
   try {
-    account = await server.execute('glm.server.status');
+    said = await server.execute('glm.server.status');
   } catch (error) {
-    account = { problem: messageOf(error) };
+    said = { problem: messageOf(error) };
   }
-  const content = JSON.stringify({ summary: status.line, server: account }, null, 2);
-  const document = await vscode.workspace.openTextDocument({ language: 'json', content });
+  const document = await account.open({ summary: status.line, program: server.program ?? null, server: said });
   await vscode.window.showTextDocument(document, { preview: true });
 }
 
@@ -75,7 +82,6 @@ interface Entry extends vscode.QuickPickItem {
 }
 
 async function showMenu({ status, switches, server }: Parts): Promise<void> {
-  const language = vscode.window.activeTextEditor?.document.languageId;
   const snoozed = switches.snoozeLeftMs > 0;
   const document = vscode.window.activeTextEditor?.document;
   const entries: Entry[] = [
@@ -86,8 +92,9 @@ async function showMenu({ status, switches, server }: Parts): Promise<void> {
       ? { label: vscode.l10n.t('$(circle-slash) Turn Ghost Text Off'), command: 'glm.toggle' }
       : { label: vscode.l10n.t('$(check) Turn Ghost Text On'), command: 'glm.toggle' },
   ];
-  if (document !== undefined && language !== undefined) {
-    const label = switches.isEnabled(document)
+  if (document !== undefined && switches.isEnabled()) {
+    const language = document.languageId;
+    const label = switches.isEnabledFor(document)
       ? vscode.l10n.t('$(circle-slash) Turn Ghost Text Off for {0}', language)
       : vscode.l10n.t('$(check) Turn Ghost Text On for {0}', language);
     entries.push({ label, command: 'glm.toggleLanguage' });

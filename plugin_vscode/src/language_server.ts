@@ -10,16 +10,10 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import * as vscode from 'vscode';
-import { CloseAction, ErrorAction, LanguageClient, type Middleware } from 'vscode-languageclient/node';
+import type { LanguageClient, Middleware } from 'vscode-languageclient/node';
 import { CrashPolicy } from './crash_policy.ts';
 import { findServer, PROGRAM, type ServerCommand } from './server_command.ts';
-
-/** What the server says about itself, by the notification `glm/status`. */
-export interface ServerStatus {
-  readonly state: string;
-  readonly model?: string | null;
-  readonly message?: string | null;
-}
+import type { ServerStatus } from './lsp_client.ts';
 
 /** What the window knows about the server: its own words, or that there is none. */
 export type ServerState =
@@ -39,6 +33,7 @@ export class LanguageServer implements vscode.Disposable {
   #queue: Promise<void> = Promise.resolve();
   #nextStart: NodeJS.Timeout | undefined;
   #ended = false;
+  #program: string | undefined;
 
   readonly onDidChangeState = this.#changed.event;
 
@@ -49,6 +44,11 @@ export class LanguageServer implements vscode.Disposable {
 
   get state(): ServerState {
     return this.#state;
+  }
+
+  /** The program that was last started. */
+  get program(): string | undefined {
+    return this.#program;
   }
 
   /** The user's wish, or a changed setting: old crashes no longer count. */
@@ -108,9 +108,17 @@ export class LanguageServer implements vscode.Disposable {
       this.#enter({ kind: 'unusable', problem: command });
       return;
     }
+    this.#program = command.file;
     this.#enter({ kind: 'starting' });
     const began = Date.now();
-    const client = this.#newClient(command.file, () => this.#died(client, Date.now() - began));
+    // Loaded when needed: the protocol library is nine tenths of the bundle, and activation waits for none of it.
+    const { newClient } = await import('./lsp_client.ts');
+    const client = newClient(command.file, this.#log, this.#middleware, {
+      died: () => this.#died(client, Date.now() - began),
+      said: status => {
+        if (this.#client === client) this.#enter({ kind: 'running', status });
+      },
+    });
     this.#client = client;
     try {
       await client.start();
@@ -123,35 +131,6 @@ export class LanguageServer implements vscode.Disposable {
       this.#log.error(`${command.file} did not start: ${String(error)}`);
       this.#died(client, Date.now() - began);
     }
-  }
-
-  #newClient(file: string, died: () => void): LanguageClient {
-    const client = new LanguageClient(
-      'glm',
-      'GLM',
-      // Not in the workspace's folder: a Python started there could import the workspace's modules.
-      { command: file, args: ['--stdio'], options: { cwd: os.homedir() } },
-      {
-        documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }, { scheme: 'vscode-notebook-cell' }],
-        outputChannel: this.#log,
-        middleware: this.#middleware,
-        synchronize: { configurationSection: 'glm' },
-        markdown: { isTrusted: false, supportHtml: false },
-        initializationFailedHandler: () => false,
-        errorHandler: {
-          error: () => ({ action: ErrorAction.Continue, handled: true }),
-          closed: () => {
-            died();
-            return { action: CloseAction.DoNotRestart, handled: true };
-          },
-        },
-        stdioOptions: { stdout: () => undefined, stderr: forwardLines },
-      },
-    );
-    client.onNotification('glm/status', (status: ServerStatus) => {
-      if (this.#client === client) this.#enter({ kind: 'running', status });
-    });
-    return client;
   }
 
   /** Called at the first sign of a death; later signs of the same client change nothing. */
@@ -169,17 +148,6 @@ export class LanguageServer implements vscode.Disposable {
       this.#nextStart = setTimeout(() => void this.start(), waitMs);
     }
   }
-}
-
-/** The server's log on stderr, line by line, at the level of information. */
-function forwardLines(stream: NodeJS.ReadableStream, log: vscode.LogOutputChannel): void {
-  let rest = '';
-  stream.setEncoding('utf8');
-  stream.on('data', (piece: string) => {
-    const lines = (rest + piece).split('\n');
-    rest = (lines.pop() ?? '').slice(-8192);
-    for (const line of lines) if (line.trim() !== '') log.info(line.trimEnd());
-  });
 }
 
 function findServerOfWindow(): ServerCommand {

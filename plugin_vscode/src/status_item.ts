@@ -59,7 +59,7 @@ export class StatusItem implements vscode.Disposable {
     const document = vscode.window.activeTextEditor?.document;
     if (minutes > 0) return { icon: 'bell-slash', line: vscode.l10n.t('Ghost text is snoozed for {0} min.', minutes) };
     if (!this.#switches.isEnabled()) return { icon: 'circle-slash', line: vscode.l10n.t('Ghost text is off.') };
-    if (document && !this.#switches.isEnabled(document)) {
+    if (document && !this.#switches.isEnabledFor(document)) {
       return { icon: 'circle-slash', line: vscode.l10n.t('Ghost text is off for {0}.', document.languageId) };
     }
     return undefined;
@@ -86,23 +86,21 @@ function lookOf(state: ServerState): Look {
   }
 }
 
-/** Unknown states of a newer server are shown by their own words. */
+/** The states of the server's link to the daemon; those of a newer server are shown by their own words. */
 function lookOfStatus(state: string, model: string, message: string): Look {
-  const named = (line: string) => [line, message].filter(part => part !== '').join(' ');
+  const line = (text: string) => [text, message].filter(part => part !== '').join(' ');
   switch (state) {
     case 'ready':
+      return { icon: 'sparkle', line: line(model === '' ? vscode.l10n.t('Ready.') : vscode.l10n.t('Ready: {0}.', model)) };
     case 'idle':
-      return { icon: 'sparkle', line: named(model === '' ? vscode.l10n.t('Ready.') : vscode.l10n.t('Ready: {0}.', model)) };
-    case 'busy':
-    case 'working':
-      return { icon: 'sparkle', line: named(vscode.l10n.t('Working: {0}.', model)) };
+      return { icon: 'sparkle', line: line(vscode.l10n.t('Waiting for the first key.')) };
     case 'starting':
+      return { icon: 'loading~spin', line: line(vscode.l10n.t('The daemon is starting.')) };
     case 'loading':
-      return { icon: 'loading~spin', line: named(vscode.l10n.t('The daemon is starting.')) };
+      return { icon: 'loading~spin', line: line(vscode.l10n.t('The model is being loaded.')) };
+    case 'unreachable':
+      return { icon: 'debug-disconnect', line: line(vscode.l10n.t('The daemon does not answer; trying again.')) };
     case 'off':
-    case 'error':
-    case 'failed':
-    case 'unavailable':
       return { icon: 'warning', line: message === '' ? vscode.l10n.t('No model can answer now.') : message, warn: true };
     default:
       return { icon: 'sparkle', line: [state, model, message].filter(part => part !== '').join(' · ') };

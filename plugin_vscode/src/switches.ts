@@ -1,6 +1,8 @@
 /**
- * Ghost text on and off: for everyone (setting `glm.enable`), for one language (the same setting in
- * that language's section), or for a while (snooze, which no settings file sees).
+ * Ghost text on and off: everywhere (`glm.enable`), by language (`glm.enable` in that language's
+ * section, `glm.disabledLanguages`, `glm.enabledLanguages`), or for a while (snooze, which no
+ * settings file sees). The server obeys the same settings; asking here saves it the request and
+ * covers what only VS Code knows: values for one language.
  */
 
 import * as vscode from 'vscode';
@@ -15,7 +17,7 @@ export class Switches implements vscode.Disposable {
 
   constructor() {
     this.#listener = vscode.workspace.onDidChangeConfiguration(event => {
-      if (event.affectsConfiguration('glm.enable')) this.#changed.fire();
+      if (event.affectsConfiguration('glm')) this.#changed.fire();
     });
   }
 
@@ -24,12 +26,22 @@ export class Switches implements vscode.Disposable {
     return Math.max(0, this.#snoozedUntil - Date.now());
   }
 
-  isEnabled(document?: vscode.TextDocument): boolean {
-    return vscode.workspace.getConfiguration('glm', scopeOf(document)).get('enable', true);
+  isEnabled(): boolean {
+    return settings().get('enable', true);
+  }
+
+  isEnabledFor(document: vscode.TextDocument): boolean {
+    const here = settings({ uri: document.uri, languageId: document.languageId });
+    const only = here.get<string[]>('enabledLanguages', []);
+    return (
+      here.get('enable', true) &&
+      !here.get<string[]>('disabledLanguages', []).includes(document.languageId) &&
+      (only.length === 0 || only.includes(document.languageId))
+    );
   }
 
   mayComplete(document: vscode.TextDocument): boolean {
-    return this.snoozeLeftMs === 0 && this.isEnabled(document);
+    return this.snoozeLeftMs === 0 && this.isEnabledFor(document);
   }
 
   snooze(minutes: number): void {
@@ -46,14 +58,14 @@ export class Switches implements vscode.Disposable {
   }
 
   async toggle(): Promise<void> {
-    const on = this.isEnabled();
-    await vscode.workspace.getConfiguration('glm').update('enable', !on, vscode.ConfigurationTarget.Global);
+    await settings().update('enable', !this.isEnabled(), vscode.ConfigurationTarget.Global);
   }
 
-  async toggleLanguage(document: vscode.TextDocument): Promise<void> {
-    const on = this.isEnabled(document);
-    const scope = { languageId: document.languageId };
-    await vscode.workspace.getConfiguration('glm', scope).update('enable', !on, vscode.ConfigurationTarget.Global, true);
+  /** Puts the language on the user's list, or takes it off. */
+  async toggleLanguage(language: string): Promise<void> {
+    const disabled = settings().inspect<string[]>('disabledLanguages')?.globalValue ?? [];
+    const next = disabled.includes(language) ? disabled.filter(other => other !== language) : [...disabled, language];
+    await settings().update('disabledLanguages', next, vscode.ConfigurationTarget.Global);
   }
 
   dispose(): void {
@@ -63,6 +75,6 @@ export class Switches implements vscode.Disposable {
   }
 }
 
-function scopeOf(document?: vscode.TextDocument): vscode.ConfigurationScope | undefined {
-  return document && { uri: document.uri, languageId: document.languageId };
+function settings(scope?: vscode.ConfigurationScope): vscode.WorkspaceConfiguration {
+  return vscode.workspace.getConfiguration('glm', scope);
 }

@@ -8,6 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 rm -rf "$target"
 mkdir -p "$target"
+target=$(cd "$target" && pwd)
 cp "$here/package.json" "$here/package-lock.json" "$here/.npmrc" "$target/"
 cd "$target"
 
@@ -20,6 +21,9 @@ npm ci --loglevel=error
 rm -rf node_modules/code-server/lib/vscode/node_modules/@github/copilot* \
        node_modules/code-server/lib/vscode/node_modules/@microsoft/mxc-sdk
 
+# Its logger is compiled C++; without one every output channel stays empty.
+cp "$here/spdlog.cjs" node_modules/code-server/lib/vscode/node_modules/@vscode/spdlog/index.js
+
 node=$(echo node_modules/node-linux-*/bin/node)
-"$node" node_modules/code-server/out/node/entry.js --version
+XDG_CONFIG_HOME=$target/.config XDG_DATA_HOME=$target/.data "$node" node_modules/code-server/out/node/entry.js --version
 touch .complete

@@ -1,0 +1,62 @@
+/** One LSP connection to one server process: how it is started, what it is told, where its log goes. */
+
+import os from 'node:os';
+import type * as vscode from 'vscode';
+import { CloseAction, ErrorAction, LanguageClient, type Middleware } from 'vscode-languageclient/node';
+
+/** What the server says about itself, by the notification `glm/status`. */
+export interface ServerStatus {
+  readonly state: string;
+  readonly model?: string | null;
+  readonly message?: string | null;
+}
+
+export interface Listener {
+  readonly died: () => void;
+  readonly said: (status: ServerStatus) => void;
+}
+
+/** The library's client shows its errors in pop-ups; ours go to the log, `notices.ts` tells the user. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
+  }
+}
+
+export function newClient(file: string, log: vscode.LogOutputChannel, middleware: Middleware, listener: Listener): LanguageClient {
+  const client = new QuietClient(
+    // Not `glm`: the client would read `glm.trace.server` as its own and log what is typed.
+    'glm-lsp',
+    'GLM',
+    // Not in the workspace's folder: a Python started there could import the workspace's modules.
+    { command: file, args: ['--stdio'], options: { cwd: os.homedir() } },
+    {
+      documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }, { scheme: 'vscode-notebook-cell' }],
+      outputChannel: log,
+      middleware,
+      markdown: { isTrusted: false, supportHtml: false },
+      initializationFailedHandler: () => false,
+      errorHandler: {
+        error: () => ({ action: ErrorAction.Continue, handled: true }),
+        closed: () => {
+          listener.died();
+          return { action: CloseAction.DoNotRestart, handled: true };
+        },
+      },
+      stdioOptions: { stdout: () => undefined, stderr: forwardLines },
+    },
+  );
+  client.onNotification('glm/status', listener.said);
+  return client;
+}
+
+/** The server's log on stderr, line by line, without its own time stamps. */
+function forwardLines(stream: NodeJS.ReadableStream, log: vscode.LogOutputChannel): void {
+  let rest = '';
+  stream.setEncoding('utf8');
+  stream.on('data', (piece: string) => {
+    const lines = (rest + piece).split('\n');
+    rest = (lines.pop() ?? '').slice(-8192);
+    for (const line of lines) if (line.trim() !== '') log.info(line.replace(/^\d{4}-\d\d-\d\d [\d:,.]+ /, '').trimEnd());
+  });
+}

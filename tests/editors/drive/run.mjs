@@ -1,0 +1,8 @@
+// node run.mjs vscode|neovim OUT EDITORS WHAT: the scenarios of one editor; exit 1 when one fails.
+// WHAT is the .vsix for VS Code, the nvim program for Neovim.
+import path from 'node:path';
+
+const [editor, out, editors, what] = process.argv.slice(2);
+const run = editor === 'vscode' ? (await import('./vscode_scenarios.mjs')).runVsCode : (await import('./neovim_scenarios.mjs')).runNeovim;
+const results = await run(path.resolve(out), path.resolve(editors), path.resolve(what));
+process.exit(results.length > 0 && results.every(result => result.ok) ? 0 : 1);
