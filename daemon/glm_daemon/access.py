@@ -23,15 +23,16 @@ BEARER = b"bearer "
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
-class Refused(BadRequest):
-    """The guard's no; `status` replaces the tree's 400."""
+REMEDY = "See docs/security.md for what the daemon accepts."
 
-    code = "refused"
-    default_remedy = "See docs/security.md for what the daemon accepts."
 
-    def __init__(self, status: int, message: str, *, remedy: str | None = None) -> None:
-        super().__init__(message, remedy=remedy)
+class Refused(Exception):
+    """A no before any route: a BadRequest on the wire, with a status that says more than 400."""
+
+    def __init__(self, status: int, message: str, *, remedy: str = REMEDY) -> None:
+        super().__init__(message)
         self.status = status
+        self.error = BadRequest(message, remedy=remedy)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +70,7 @@ class AccessGuard:
         try:
             self._check(scope)
         except Refused as refusal:
-            await error_response(refusal, status=refusal.status)(scope, receive, send)
+            await error_response(refusal.error, status=refusal.status)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

@@ -27,7 +27,7 @@ class BodyLimit:
         try:
             body = await self._read(scope, receive)
         except Refused as refusal:
-            await error_response(refusal, status=refusal.status)(scope, receive, send)
+            await error_response(refusal.error, status=refusal.status)(scope, receive, send)
             return
         if body is not None:
             await self._app(scope, _replay(body, receive), send)

@@ -23,6 +23,7 @@ from glm_daemon.runtime_folder import UnsafeSetup, check_socket_path, make_priva
 from glm_daemon.serve_options import ServeOptions, TcpAddress, TcpOptions
 from glm_protocol.folders import Folders, user_folders
 
+EXIT_FAULT = 1
 EXIT_ALREADY_RUNNING = 3
 EXIT_CONFIG = 78
 TOKEN_VARIABLE = "GLM_LSP_TOKEN"
@@ -136,7 +137,11 @@ def _serve(options: ServeOptions, folders: Folders) -> int:
             daemon.handle_signals()
             await daemon.run()
 
-        asyncio.run(run_daemon())
+        try:
+            asyncio.run(run_daemon())
+        except Exception:  # the edge
+            LOG.critical("the daemon failed", exc_info=True)
+            return EXIT_FAULT
     return 0
 
 

@@ -170,19 +170,24 @@ class Supervisor:
         options = self._options.to_wire()
         worker.send({"op": "load", "loader": self._loader, "options": options})
         async for message in worker.messages():
-            match message["op"]:
-                case "ready":
-                    self._become_ready(worker, message)
-                case "pong":
-                    self._missed_pongs = 0
-                case "failed":
-                    failure = from_wire(message)
-                    return failure, isinstance(failure, ModelUnusable | BadRequest)
-                case "broken":
-                    return from_wire(message), False
-                case _:
-                    self._listener.worker_said(message)
+            if message["op"] in ("failed", "broken"):
+                failure = from_wire(message)
+                in_vain = isinstance(failure, ModelUnusable | BadRequest)
+                return failure, in_vain and message["op"] == "failed"
+            try:
+                self._hear(worker, message)
+            except (KeyError, TypeError, ValueError):
+                return EngineFailed("The engine's process said what nobody understands."), False
         return None, False
+
+    def _hear(self, worker: WorkerProcess, message: Message) -> None:
+        """Raises KeyError, TypeError or ValueError on a malformed message."""
+        if message["op"] == "ready":
+            self._become_ready(worker, message)
+        elif message["op"] == "pong":
+            self._missed_pongs = 0
+        else:
+            self._listener.worker_said(message)
 
     def _become_ready(self, worker: WorkerProcess, message: Message) -> None:
         self.info = EngineInfo.from_wire(message["info"])

@@ -88,7 +88,7 @@ async def test_a_body_too_big_is_413_and_then_cut(declared: bool) -> None:
             await asyncio.sleep(0)
         text = await answer
         assert b" 413 " in text.splitlines()[0]
-        assert json.loads(text.split(b"\r\n\r\n")[1])["error"]["code"] == "refused"
+        assert json.loads(text.split(b"\r\n\r\n")[1])["error"]["code"] == "bad_request"
         connections = here.daemon.server_state.connections
         await eventually(lambda: len(connections) == 0, within=2)
         writer.close()

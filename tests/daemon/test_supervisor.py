@@ -164,3 +164,31 @@ def blocking_pause(seconds: float) -> None:
     import time
 
     time.sleep(seconds)
+
+
+async def test_a_worker_that_talks_nonsense_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "odd_engine.py").write_text(ODD_ENGINE)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.setattr("glm_daemon.model_table.LOADERS", {"fake": "odd_engine:load"})
+    async with local_daemon(ready=False, patience=QUICK) as here:
+        supervisor = here.pool.lanes["fake"].supervisor
+        await eventually(lambda: supervisor.state is EngineState.FAILED)
+        assert supervisor.last_error is not None
+        assert "nobody understands" in supervisor.last_error.message
+
+
+ODD_ENGINE = """
+from glm_runtime.fake_engine import FakeEngine
+
+class Info:
+    def to_wire(self):
+        return {"capabilities": 1}
+
+class Odd(FakeEngine):
+    info = Info()
+
+def load(options):
+    return Odd()
+"""
