@@ -1,0 +1,27 @@
+"""Boxes drawn on a copy of a picture, numbered as in their list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+from glm_vision.grounding import GroundedBox
+
+COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080")
+
+
+def draw_boxes(picture: Image.Image, boxes: Sequence[GroundedBox]) -> Image.Image:
+    """A copy in RGB; `boxes` are in pixels of this picture. The picture itself is left alone."""
+    copy = picture.convert("RGB") if picture.mode != "RGB" else picture.copy()
+    pen = ImageDraw.Draw(copy)
+    line = max(1, round(max(copy.size) / 400))
+    font = ImageFont.load_default(size=max(10, round(max(copy.size) / 60)))
+    for number, box in enumerate(boxes, start=1):
+        colour = COLOURS[(number - 1) % len(COLOURS)]
+        corners = (box.left, box.top, box.right - 1, box.bottom - 1)
+        pen.rectangle(corners, outline=colour, width=line)
+        label = pen.textbbox((box.left + line, box.top), str(number), font=font)
+        pen.rectangle((box.left, box.top, label[2] + line, label[3] + line), fill=colour)
+        pen.text((box.left + line, box.top), str(number), fill="white", font=font)
+    return copy
