@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 MAX_DEPTH = 64
 MAX_NODES = 500_000  # values in one message; a long string is one
 MAX_INTEGER = 2**53  # exclusive; what every JSON reader can hold
-STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+# The closing quote is optional, so that no quote is ever looked at twice: linear on any input.
+STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 JsonObject = dict[str, Any]

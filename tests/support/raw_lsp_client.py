@@ -11,6 +11,7 @@ A thread reads; every message is kept with its time. `check_one_reply_per_id` is
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -61,7 +62,8 @@ class RawLspClient:
         self._answer_requests = answer_requests
         self._numbers = itertools.count(1)
         self._news = threading.Condition()
-        self._stderr = tempfile.TemporaryFile()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `wait_end`
+        self._log_at_end: str | None = None
         self.started = time.monotonic()
         self.process = subprocess.Popen(
             argv,
@@ -89,11 +91,9 @@ class RawLspClient:
     def send_bytes(self, data: bytes) -> None:
         """Anything at all. A server that is gone does not hear it."""
         assert self.process.stdin is not None
-        try:
+        with contextlib.suppress(BrokenPipeError, ValueError):
             self.process.stdin.write(data)
             self.process.stdin.flush()
-        except (BrokenPipeError, ValueError):
-            pass
 
     def send_body(self, body: bytes) -> None:
         self.send_bytes(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
@@ -186,16 +186,18 @@ class RawLspClient:
             self._reader.join(5)
             for pipe in (self.process.stdin, self.process.stdout):
                 if pipe is not None and not pipe.closed:
-                    try:
+                    with contextlib.suppress(BrokenPipeError):
                         pipe.close()
-                    except BrokenPipeError:
-                        pass
+            if self._log_at_end is None:
+                self._log_at_end = self._read_log()
+                self._stderr.close()
         return self.process.returncode
 
     def log(self) -> str:
         """What the server wrote to stderr so far."""
-        if self._stderr.closed:
-            return ""
+        return self._read_log() if self._log_at_end is None else self._log_at_end
+
+    def _read_log(self) -> str:
         size = self._stderr.seek(0, os.SEEK_END)
         return os.pread(self._stderr.fileno(), size, 0).decode("utf-8", "replace")
 
