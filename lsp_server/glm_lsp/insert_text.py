@@ -12,10 +12,11 @@ MAX_INSERT = 20_000  # characters
 C0_AND_C1 = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
 SURROGATES = "\ud800-\udfff"
 # Soft hyphen; Arabic letter mark, Mongolian vowel separator; zero-width; bidirectional controls,
-# line and paragraph separator; invisible operators; BOM and interlinear marks; tag characters.
+# line and paragraph separator; invisible operators; BOM and interlinear marks; shorthand and
+# musical controls; tag characters.
 INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 NEVER = re.compile(f"[{C0_AND_C1}{SURROGATES}]")
 HIDDEN = re.compile(f"[{INVISIBLE}]")
