@@ -140,6 +140,55 @@ def test_a_prompt_may_end_with_its_image(model: CogVLMForCausalLM, reference: Re
     )
 
 
+def test_a_second_turn_continues_the_cache(model: CogVLMForCausalLM, reference: Reference) -> None:
+    """The miniature even says its padding id (`<unk>`), which is no padding there."""
+    inputs = reference.inputs("image_text")
+    del inputs["attention_mask"]
+    kwargs: dict[str, Any] = {"do_sample": False, "eos_token_id": None, "max_new_tokens": 24}
+    first = model.generate(**inputs, **kwargs, return_dict_in_generate=True)
+    assert torch.equal(first.sequences[:, -24:], reference.tensors["greedy_image.tokens"])
+    ids = torch.cat((first.sequences, torch.tensor([[33, 44, 55]])), dim=1)
+    types = torch.zeros_like(ids)
+    types[:, : inputs["token_type_ids"].shape[1]] = inputs["token_type_ids"]
+    history = {"input_ids": ids, "token_type_ids": types}
+    anew = model.generate(**history, images=inputs["images"], **kwargs)
+    cached = model.generate(**history, past_key_values=first.past_key_values, **kwargs)
+    assert torch.equal(cached, anew)
+
+
+def test_left_padding_is_seen_without_a_mask(
+    model: CogVLMForCausalLM, reference: Reference
+) -> None:
+    inputs = reference.inputs("batch_left_pad")
+    del inputs["attention_mask"]
+    answer = model.generate(**inputs, do_sample=False, eos_token_id=None, max_new_tokens=8)
+    assert torch.equal(answer[:, -8:], reference.tensors["greedy_batch_left.tokens"])
+
+
+@pytest.mark.parametrize(
+    "how", [{"cache_implementation": "static"}, {"prompt_lookup_num_tokens": 3}], ids=str
+)
+def test_other_ways_to_generate(
+    model: CogVLMForCausalLM, reference: Reference, how: dict[str, Any]
+) -> None:
+    expected = reference.tensors["greedy_image.tokens"]
+    answer = model.generate(
+        **reference.inputs("image_text"),
+        **how,
+        do_sample=False,
+        eos_token_id=None,
+        max_new_tokens=24,
+    )
+    assert torch.equal(answer[:, -24:], expected)
+
+
+def test_a_prompt_is_not_cut_inside_an_image(
+    model: CogVLMForCausalLM, reference: Reference
+) -> None:
+    with pytest.raises(ValueError, match="image slots"):
+        model.generate(**reference.inputs("image_text"), max_new_tokens=1, prefill_chunk_size=7)
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "image without slots": ({"token_type_ids": None}, "0 image slots"),
     "slots without image": ({"images": None}, "need 0"),
@@ -236,11 +285,13 @@ def test_released_sizes_are_the_defaults() -> None:
     """17.64 and 19.50 billion weights, counted on the meta device."""
     from glm_vision.models.auto_classes import ARCHITECTURES
 
-    counts = []
+    counts, tensors = [], []
     for config_class, model_class in ARCHITECTURES:
         with torch.device("meta"):
             model = model_class(config_class())
         counts.append(sum(weight.numel() for weight in model.parameters()))
+        tensors.append(len(model.state_dict()) + model.config.num_hidden_layers)  # + inv_freq
         assert model.config.image_slots in (1227, 2306)
     assert round(counts[0] / 1e9, 2) == 17.64
     assert counts[1] == 19_503_105_280
+    assert tensors[1] == 1221  # as the released index lists

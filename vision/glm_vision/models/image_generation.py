@@ -28,6 +28,8 @@ def positions_of(types_BF: torch.Tensor, attention_mask: torch.Tensor | None) ->
 class ImageGeneration(GenerationMixin):
     """For models whose forward takes `images` and `token_type_ids` (1 on image slots)."""
 
+    config: Any
+
     if TYPE_CHECKING:  # transformers types `self` by a protocol that its own models do not meet
 
         def generate(self, *args: Any, **kwargs: Any) -> Any: ...
@@ -46,15 +48,21 @@ class ImageGeneration(GenerationMixin):
         return positions_of(types_BF, attention_BF)
 
     def _prepare_attention_mask_for_generation(
-        self, inputs_tensor: torch.Tensor, generation_config: Any, model_kwargs: dict[str, Any]
+        self, inputs_tensor: torch.Tensor, _: Any, model_kwargs: dict[str, Any]
     ) -> Any:
-        """Where no mask is given: padding is known by its id, but image slots hold that id too."""
-        infer: Any = GenerationMixin._prepare_attention_mask_for_generation
-        mask_BF = infer(self, inputs_tensor, generation_config, model_kwargs)
+        """Where no mask is given: only padding before the first real token is padding.
+
+        transformers masks the padding id wherever it stands; image slots hold that id too, and
+        CogVLM's is also that of an unknown word.
+        """
+        ids_BF = model_kwargs.get("input_ids", inputs_tensor)
         types_BF = model_kwargs.get("token_type_ids")
-        if types_BF is None or types_BF.shape != mask_BF.shape:
-            return mask_BF
-        return mask_BF.masked_fill(types_BF == 1, 1)
+        if ids_BF.ndim != 2 or self.config.pad_token_id is None:
+            return torch.ones(ids_BF.shape[:2], dtype=torch.long, device=ids_BF.device)
+        real_BF = ids_BF != self.config.pad_token_id
+        if types_BF is not None and types_BF.shape == ids_BF.shape:
+            real_BF = real_BF | (types_BF == 1)
+        return (real_BF.long().cumsum(dim=1) > 0).long()
 
     def prepare_inputs_for_generation(
         self, input_ids: torch.Tensor, *args: Any, **kwargs: Any
