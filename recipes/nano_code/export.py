@@ -81,6 +81,7 @@ def export(state: dict[str, Tensor], folder: Path) -> None:
     save_file(rounded(state), part, metadata={"format": "pt"})
     with part.open("rb") as stream:
         os.fsync(stream.fileno())
+    part.chmod(0o644)
     part.replace(folder / "model.safetensors")
 
 
