@@ -19,6 +19,7 @@ from PIL import Image
 
 from glm_protocol.errors import BadRequest, Unsupported
 from glm_vision.decode_process import ImageLimits
+from glm_vision.decode_worker import bounded as bounded_size
 from glm_vision.image_intake import ImageIntake
 
 from . import hostile_pictures as pictures
@@ -216,12 +217,17 @@ def test_sixteen_bits_keep_their_brightness(intake: ImageIntake) -> None:
     assert [picture.getpixel((x, 0)) for x in (0, 1)] == [(128,) * 3, (255,) * 3]
 
 
-def test_large_screenshots_are_scaled_down_and_say_so(intake: ImageIntake) -> None:
-    assert intake.read(pictures.png(3840, 2160, depth=1)).notes == ()
-    image = intake.read(pictures.png(6000, 3000, depth=1))
-    assert image.picture.size == (4072, 2036)
-    assert (image.source_width, image.source_height) == (6000, 3000)
-    assert image.notes == ("scaled down from 6000 x 3000",)
+def test_large_screenshots_are_scaled_down_and_say_so() -> None:
+    with ImageIntake(ImageLimits(out_pixels=20_000)) as intake:
+        assert intake.read(pictures.png(200, 100, depth=1)).notes == ()
+        image = intake.read(pictures.png(600, 300, depth=1))
+    assert image.picture.size == (200, 100)
+    assert (image.source_width, image.source_height) == (600, 300)
+    assert image.notes == ("scaled down from 600 x 300",)
+    most = ImageLimits().out_pixels
+    assert bounded_size(3840, 2160, most) == (3840, 2160)  # a 4K screenshot stays as it is
+    assert bounded_size(8192, 4800, most) == (3762, 2204)
+    assert bounded_size(8192, 1, 100) == (905, 1)
 
 
 def test_nothing_but_pixels_is_passed_on(intake: ImageIntake) -> None:
