@@ -68,7 +68,7 @@ class DaemonLink:
         self._crashes: list[float] = []  # times of deaths and failed starts, for the breaker
         self._failures = 0  # attempts in a row that did not connect, for the back-off
         self._connected_at = 0.0
-        self._outage = False  # a notice was shown and the daemon has not been back since
+        self._outage = False  # a notice was shown and no completion came since
         self._complained: set[str] = set()  # codes of errors that were shown
 
     def connect(self) -> None:
@@ -117,8 +117,8 @@ class DaemonLink:
             if not isinstance(error, PASSING):
                 self._complain(error)
             raise
+        self._outage = False
         if self.status.state is not DaemonState.READY:
-            self._outage = False
             self._set(DaemonState.READY)
 
     async def _be_connected(self) -> None:
@@ -201,7 +201,6 @@ class DaemonLink:
             try:
                 readiness = await self.client.readiness()
                 if readiness.ready or readiness.state == "stopped":  # loads with a request
-                    self._outage = False
                     self._set(DaemonState.READY)
                     return
             except DaemonUnreachable as error:

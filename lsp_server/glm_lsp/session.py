@@ -101,7 +101,12 @@ class Session:
 
         task = asyncio.get_running_loop().create_task(guarded(), name=name)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+
+        def done(ended: asyncio.Task[None]) -> None:
+            work.close()  # one cancelled unstarted
+            self._background.discard(ended)
+
+        task.add_done_callback(done)
 
     async def close(self) -> None:
         """Cancel whatever still runs and wait for it."""

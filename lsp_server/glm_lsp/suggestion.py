@@ -17,10 +17,8 @@ def typed_since(anchor: ContextWindow, now: ContextWindow) -> str | None:
     head = anchor.head
     if not now.prefix.startswith(head, start):
         return None
-    before = now.prefix[max(0, start - COMPARED) : start]
     then = anchor.prefix[: len(anchor.prefix) - len(head)]
-    compared = min(len(before), len(then))
-    if not before.endswith(then[len(then) - compared :]):
+    if now.prefix[max(0, start - COMPARED) : start] != then[-COMPARED:]:
         return None
     return now.prefix[start + len(head) :]
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from glm_lsp.server import LanguageServer
 
 COMPLETION_OPTIONS: JsonObject = {"triggerCharacters": list(".([{,=: /"), "resolveProvider": False}
-AUTOMATIC_PATIENCE_S = 0.035
+AUTOMATIC_PATIENCE_S = 0.03
 TYPING_S = 0.1  # an invocation so soon after an edit comes from typing, whatever its kind says
 INVOKED = 1
 MAX_LABEL = 60
