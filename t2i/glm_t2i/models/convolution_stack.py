@@ -1,7 +1,8 @@
 """Residual and attention blocks of icetk's image tokenizer, encoder and decoder.
 
 A level holds `num_res_blocks` residual blocks and, where its configured resolution is one of
-`attn_resolutions`, one attention over the whole picture. GroupNorm has 32 groups, eps 1e-6; the
+`attn_resolutions`, one attention over the whole picture after them (no released file has more than
+one block in such a level). GroupNorm has 32 groups, eps 1e-6; the
 activation is swish. Down-sampling pads below and right only.
 
 Legend of the suffixes: B batch, C channels, H W rows and columns, T = H * W.

@@ -46,14 +46,14 @@ class HvqVaeConfig:
 def released_config() -> HvqVaeConfig:
     """The sizes of icetk's released tokenizer, 97.4 million parameters."""
 
-    def stack(*channels_mult: int) -> StackConfig:
+    def stack(*channels_mult: int, blocks: int = 1) -> StackConfig:
         return StackConfig(
-            channels=128, channels_mult=channels_mult, num_res_blocks=2,
+            channels=128, channels_mult=channels_mult, num_res_blocks=blocks,
             attn_resolutions=(16,), z_channels=256, resolution=256,
         )  # fmt: skip
 
     return HvqVaeConfig(
-        encoder=stack(1, 2, 4),
+        encoder=stack(1, 2, 4, blocks=2),
         decoders=(stack(1, 1, 1, 2, 4), stack(1, 1, 2, 4), stack(1, 2, 4)),
         embedding_dim=256,
         n_embed=20_000,
