@@ -53,7 +53,7 @@ def chatglm_tokenizer(model: SentencePieceModel, listed: Mapping[int, str]) -> C
         [
             AddedToken(p.text.replace(_SPACE, " "), normalized=False, special=False)
             for p in model.pieces
-            if p.kind is PieceKind.USER_DEFINED
+            if p.kind is PieceKind.USER_DEFINED and " " not in p.text
         ]
     )
     ids = ids_of(tokenizer, names)
@@ -93,11 +93,14 @@ def _check(model: SentencePieceModel) -> None:
 
 
 def _vocabulary_text(piece: Piece, index: int) -> str:
-    """Its text; an unused piece gets a name that no text merges into."""
-    if piece.kind is PieceKind.UNUSED:
-        return f"<|unused_{index}|>"
-    if piece.kind is PieceKind.USER_DEFINED:
+    """Its text; a piece that no text can become gets a name that no text merges into.
+
+    Text is matched after its spaces were written anew, so a piece with a plain space never is.
+    """
+    if piece.kind is PieceKind.USER_DEFINED and " " not in piece.text:
         return piece.text.replace(_SPACE, " ")
+    if piece.kind in (PieceKind.UNUSED, PieceKind.USER_DEFINED):
+        return f"<|unused_{index}|>"
     return piece.text
 
 
