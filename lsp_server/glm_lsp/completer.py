@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from glm_lsp.context_window import ContextWindow
 from glm_lsp.documents import Document
@@ -27,7 +27,7 @@ from glm_protocol.settings import Settings
 
 DEADLINE_MS = 1_800  # the daemon's; every request of the editor is answered within 2 s
 
-Complete = Callable[[CompletionRequest], AsyncIterator[CompletionChunk]]
+Complete = Callable[[CompletionRequest], AsyncGenerator[CompletionChunk, None]]
 
 
 class Completer:

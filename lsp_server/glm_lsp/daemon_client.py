@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import TracebackType
@@ -142,7 +142,7 @@ class DaemonClient:
         """Ask the daemon to finish its work and end."""
         await self._call("POST", "/glm/v1/shutdown")
 
-    async def complete(self, request: CompletionRequest) -> AsyncIterator[CompletionChunk]:
+    async def complete(self, request: CompletionRequest) -> AsyncGenerator[CompletionChunk, None]:
         """Pieces of text, then the end. Closing the iterator stops the decoding.
 
         Raises GlmError: the daemon's own, or DaemonUnreachable (see `cause`).
@@ -321,6 +321,8 @@ def chunk_of(line: bytes) -> CompletionChunk:
     """One line of an answer. Raises the GlmError that it carries."""
     try:
         wire = json.loads(line)
+        if not isinstance(wire, dict):
+            raise TypeError
         if "error" in wire:
             raise from_wire(wire)
         return CompletionChunk.from_wire(wire)

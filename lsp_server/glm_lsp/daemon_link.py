@@ -15,7 +15,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -64,6 +65,7 @@ class DaemonLink:
         self.status = LinkStatus(state=DaemonState.IDLE)
         self._on_status = on_status
         self._connected = asyncio.Event()
+        self._tried = asyncio.Event()  # an attempt came to its end, well or badly
         self._task: asyncio.Task[None] | None = None
         self._crashes: list[float] = []  # times of deaths and failed starts, for the breaker
         self._failures = 0  # attempts in a row that did not connect, for the back-off
@@ -76,6 +78,7 @@ class DaemonLink:
         if self._connected.is_set() or self.status.state is DaemonState.OFF:
             return
         if self._task is None or self._task.done():
+            self._tried.clear()
             self._task = asyncio.get_running_loop().create_task(self._connect_until_given_up())
 
     async def restart(self) -> None:
@@ -98,21 +101,16 @@ class DaemonLink:
         await self._stop_trying()
         await self.client.aclose()
 
-    async def complete(self, request: CompletionRequest) -> AsyncIterator[CompletionChunk]:
+    async def complete(self, request: CompletionRequest) -> AsyncGenerator[CompletionChunk, None]:
         """As `DaemonClient.complete`, after connecting if need be. Raises GlmError."""
         await self._be_connected()
         try:
-            async for chunk in self.client.complete(request):
-                yield chunk
+            async with aclosing(self._complete_or_reconnect(request)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
         except DaemonUnreachable as error:
-            if not isinstance(error.__cause__, ConnectionRefusedError):
-                self._lost(error)
-                raise
-            # It ended between two requests, mostly because it was idle: nobody was disturbed.
-            self._gone()
-            await self._be_connected()
-            async for chunk in self.client.complete(request):
-                yield chunk
+            self._lost(error)
+            raise
         except GlmError as error:
             if not isinstance(error, PASSING):
                 self._complain(error)
@@ -121,6 +119,24 @@ class DaemonLink:
         if self.status.state is not DaemonState.READY:
             self._set(DaemonState.READY)
 
+    async def _complete_or_reconnect(
+        self, request: CompletionRequest
+    ) -> AsyncGenerator[CompletionChunk, None]:
+        try:
+            async with aclosing(self.client.complete(request)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            return
+        except DaemonUnreachable as error:
+            if not isinstance(error.__cause__, ConnectionRefusedError):
+                raise
+        # It ended between two requests, mostly because it was idle: nobody was disturbed.
+        self._gone()
+        await self._be_connected()
+        async with aclosing(self.client.complete(request)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
     async def _be_connected(self) -> None:
         if self._connected.is_set():
             return
@@ -128,9 +144,11 @@ class DaemonLink:
             raise DaemonUnreachable(self.status.message)
         self.connect()
         try:
-            await asyncio.wait_for(self._connected.wait(), CONNECT_PATIENCE_S)
+            await asyncio.wait_for(self._tried.wait(), CONNECT_PATIENCE_S)
         except TimeoutError as error:
             raise DaemonUnreachable("The daemon is being started.") from error
+        if not self._connected.is_set():
+            raise DaemonUnreachable(self.status.message)
 
     def _gone(self) -> None:
         """Nothing listens any more. Dying soon after the start counts against it."""
@@ -158,6 +176,7 @@ class DaemonLink:
     async def _connect_until_given_up(self) -> None:
         while (delay := self._delay()) is not None:
             await asyncio.sleep(delay)
+            self._tried.clear()
             if self.status.state is not DaemonState.UNREACHABLE:
                 self._set(DaemonState.STARTING, self.status.message)
             try:
@@ -182,12 +201,14 @@ class DaemonLink:
         if not silent:
             self._crashes.append(time.monotonic())
         self._set(DaemonState.UNREACHABLE, message, notice=True)
+        self._tried.set()
 
     async def _follow(self) -> None:
         """Connected: tell those who wait, then follow the loading of the model."""
         self._failures = 0
         self._connected_at = time.monotonic()
         self._connected.set()
+        self._tried.set()
         if self.client.other_build:
             text = "The running daemon is of another build of glm-lsp, which keeps starting it."
             self._complain(GlmError(text, remedy="Close the other editor, or update both."))
@@ -206,6 +227,7 @@ class DaemonLink:
             except DaemonUnreachable as error:
                 self._task = None  # this task is at its end; a new one may begin
                 self._lost(error)
+                self.connect()
                 return
             except GlmError as error:
                 self._complain(error)

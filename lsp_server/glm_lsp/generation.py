@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from glm_lsp.context_window import ContextWindow
 from glm_protocol.completion import CompletionChunk, CompletionEnd
 from glm_protocol.errors import GlmError
 
-Stream = Callable[[], AsyncIterator[CompletionChunk]]
+Stream = Callable[[], AsyncGenerator[CompletionChunk, None]]
 
 log = logging.getLogger(__name__)
 
@@ -84,5 +84,4 @@ class Generation:
             self.error = GlmError(f"A completion failed ({type(error).__name__}).")
         finally:
             # Closing the stream closes the connection, which is how the daemon learns to stop.
-            if hasattr(chunks, "aclose"):
-                await chunks.aclose()
+            await chunks.aclose()

@@ -10,7 +10,8 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -66,11 +67,11 @@ class LanguageServer:
         if self.link is not None:
             await self.link.aclose()
 
-    async def _complete(self, request: CompletionRequest) -> AsyncIterator[CompletionChunk]:
+    async def _complete(self, request: CompletionRequest) -> AsyncGenerator[CompletionChunk, None]:
         await self.configured.wait()
-        link = configuration.link_of(self)
-        async for chunk in link.complete(request):
-            yield chunk
+        async with aclosing(configuration.link_of(self).complete(request)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
 
 def requests() -> dict[str, Callable[[LanguageServer, JsonObject], Any]]:

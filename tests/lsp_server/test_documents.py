@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
@@ -23,6 +24,7 @@ from glm_lsp.position_codec import PositionEncoding
 from tests.lsp_server.reference_buffer import ReferenceBuffer
 
 ENCODINGS = list(PositionEncoding)
+EXAMPLES = int(os.environ.get("GLM_TEST_EXAMPLES", "60"))  # more of them at night
 # Line ends, and everything that Python's splitlines takes for one; BOM, combining, astral, lone
 # surrogates; half a CRLF on either side.
 ALPHABET = [
@@ -38,6 +40,11 @@ def document(text: str, encoding: PositionEncoding = PositionEncoding.UTF16) -> 
     return Document("file:///a.py", "python", 1, text, encoding)
 
 
+def state(buffer: Document) -> Unusable | None:
+    """A call, so that the type checker does not take the state for settled."""
+    return buffer.unusable
+
+
 def change(start: tuple[int, int], end: tuple[int, int], text: str) -> Change:
     where = Range(
         start=Position(line=start[0], character=start[1]),
@@ -47,7 +54,7 @@ def change(start: tuple[int, int], end: tuple[int, int], text: str) -> Change:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(data=st.data())
 def test_edits_give_the_reference_text(encoding: PositionEncoding, data: st.DataObject) -> None:
     texts = TEXTS_16 if encoding is PositionEncoding.UTF16 else TEXTS
@@ -70,14 +77,14 @@ def test_edits_give_the_reference_text(encoding: PositionEncoding, data: st.Data
         text = data.draw(texts)
         reference.replace(start, end, text)
         buffer.change(version, [change(start, end, text)])
-        assert buffer.unusable is None
+        assert state(buffer) is None
         assert buffer.text == reference.text
         assert [line.rstrip("\r\n") for line in buffer.lines] == reference.lines()
         assert buffer._length == len(buffer.text)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=EXAMPLES // 2, deadline=None)
 @given(data=st.data())
 def test_positions_and_cursors_are_inverse(encoding: PositionEncoding, data: st.DataObject) -> None:
     reference = ReferenceBuffer(
@@ -119,32 +126,32 @@ def test_a_range_that_cannot_be_makes_the_document_stale(
 ) -> None:
     buffer = document("abc\ndef")
     buffer.change(2, [change(start, end, "x")])
-    assert buffer.unusable is Unusable.STALE
+    assert state(buffer) is Unusable.STALE
     buffer.change(3, [change((0, 0), (0, 0), "y")])
-    assert buffer.unusable is Unusable.STALE
+    assert state(buffer) is Unusable.STALE
     buffer.change(4, [Change(text="new", range=None)])
-    assert buffer.unusable is None
+    assert state(buffer) is None
     assert buffer.text == "new"
 
 
 def test_a_column_inside_a_byte_sequence_makes_the_document_stale() -> None:
     buffer = document("한", PositionEncoding.UTF8)
     buffer.change(2, [change((0, 1), (0, 3), "x")])
-    assert buffer.unusable is Unusable.STALE
+    assert state(buffer) is Unusable.STALE
 
 
 @pytest.mark.parametrize("version", [0, 1, -3])
 def test_a_version_that_does_not_rise_makes_the_document_stale(version: int) -> None:
     buffer = document("abc")
     buffer.change(version, [change((0, 0), (0, 0), "x")])
-    assert buffer.unusable is Unusable.STALE
+    assert state(buffer) is Unusable.STALE
 
 
 def test_versions_may_skip_or_be_absent() -> None:
     buffer = document("abc")
     buffer.change(7, [change((0, 0), (0, 0), "x")])
     buffer.change(None, [change((0, 0), (0, 0), "y")])
-    assert buffer.unusable is None
+    assert state(buffer) is None
     assert buffer.text == "yxabc"
 
 
@@ -154,7 +161,7 @@ def test_ends_beyond_the_text_that_editors_send() -> None:
     assert buffer.text == "one\n2"
     buffer.change(3, [change((0, 0), (99_999, 0), "all new")])  # everything
     assert buffer.text == "all new"
-    assert buffer.unusable is None
+    assert state(buffer) is None
 
 
 def test_half_a_line_end_is_completed() -> None:
@@ -173,28 +180,28 @@ def test_a_cut_pair_is_joined_again() -> None:
 
 def test_too_long_is_off_and_comes_back() -> None:
     buffer = document("x" * (MAX_LINE + 1) + "\nshort")
-    assert buffer.unusable is Unusable.TOO_LONG
+    assert state(buffer) is Unusable.TOO_LONG
     buffer.change(2, [change((0, 0), (0, 10), "")])
-    assert buffer.unusable is None
+    assert state(buffer) is None
     buffer.change(3, [change((1, 0), (1, 0), "line\n" * (MAX_LENGTH // 4))])
-    assert buffer.unusable is Unusable.TOO_LONG
+    assert state(buffer) is Unusable.TOO_LONG
 
 
-@pytest.mark.parametrize("text", ["x" * (DROP_LINE + 1), "line\n" * (DROP_LENGTH // 4)])
+@pytest.mark.parametrize("text", ["x" * (DROP_LINE + 1), "line\n" * (DROP_LENGTH // 5 + 1)])
 def test_a_text_beyond_all_use_is_not_kept(text: str) -> None:
     buffer = document(text)
     assert buffer.lines == [""]
     buffer.change(2, [change((0, 5), (0, 6), "y")])
-    assert buffer.unusable is Unusable.TOO_LONG
+    assert state(buffer) is Unusable.TOO_LONG
     buffer.change(3, [Change(text="small", range=None)])
-    assert (buffer.unusable, buffer.text) == (None, "small")
+    assert (state(buffer), buffer.text) == (None, "small")
 
 
 def test_an_edit_that_grows_beyond_all_use_is_not_kept() -> None:
     buffer = document("small")
     buffer.change(2, [change((0, 5), (0, 5), "x" * DROP_LINE)])
     assert buffer.lines == [""]
-    assert buffer.unusable is Unusable.TOO_LONG
+    assert state(buffer) is Unusable.TOO_LONG
 
 
 def test_identifiers_are_found_in_linear_time() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glm_lsp.framing import (
@@ -93,7 +93,8 @@ def test_a_declared_length_reserves_no_memory() -> None:
     assert len(decoder._pending) == 1
 
 
-@given(st.lists(st.binary(max_size=200), max_size=6), st.data())
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.binary(max_size=60), max_size=4), st.data())
 def test_pieces_of_any_size_give_the_same_bodies(bodies: list[bytes], data: st.DataObject) -> None:
     stream = b"".join(map(encode_frame, bodies))
     decoder = FrameDecoder()

@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glm_lsp.json_body import MAX_DEPTH, MAX_NODES, JsonError, encode_body, parse_body
@@ -18,6 +18,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(VALUES)
 def test_what_json_writes_is_read(value: object) -> None:
     assert parse_body(json.dumps(value).encode()) == value
@@ -68,10 +69,10 @@ def test_what_an_editor_sends_is_read(body: bytes) -> None:
 
 def test_a_bomb_costs_little_time() -> None:
     started = time.perf_counter()
-    for body in (b"[]," * 5_000_000, b'"' + b'\\"' * 5_000_000, b'"\\' * 5_000_000):
+    for body in (b"[]," * 2_000_000, b'"' + b'\\"' * 2_000_000, b'"\\' * 2_000_000):
         with pytest.raises(JsonError):
             parse_body(body)
-    assert time.perf_counter() - started < 4
+    assert time.perf_counter() - started < 3
 
 
 def test_lone_surrogates_survive_both_ways() -> None:

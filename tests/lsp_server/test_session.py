@@ -151,7 +151,8 @@ async def test_cancel_before_the_work_began_is_answered_too(begun: Wire) -> None
 
 async def test_cancel_of_nothing_is_nothing(begun: Wire) -> None:
     begun.say(id=1, method="now")
-    for params in ({"id": 1}, {"id": 77}, {"id": None}, {"id": {}}, {}, None, [1]):
+    oddities: list[Any] = [{"id": 1}, {"id": 77}, {"id": None}, {"id": {}}, {}, None, [1]]
+    for params in oddities:
         begun.say(method="$/cancelRequest", params=params)
     await settle()
     assert list(begun.replies()) == [1]
