@@ -14,10 +14,11 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 from glm_vision import load_model
 from glm_vision.models.auto_classes import register_auto_classes
 from glm_vision.models.cogvlm import CogVLMForCausalLM
+from glm_vision.models.cogvlm_config import CogVLMConfig
 from glm_vision.models.expert_route import ExpertRoute
 from glm_vision.models.vision_offload import VisionOffload, vision_pieces
 
-from .conftest import Reference
+from .conftest import Reference, read_model
 
 CLOSE: dict[str, Any] = {"atol": 2e-5, "rtol": 1e-4}
 
@@ -244,6 +245,32 @@ def test_gradients_reach_both_experts_and_the_image(reference: Reference) -> Non
     assert float(loss.detach()) > 0
     without = [name for name, weight in model.named_parameters() if weight.grad is None]
     assert without == []
+
+
+def test_gradient_checkpointing_changes_nothing(reference: Reference) -> None:
+    gradients = []
+    for checkpointing in (False, True):
+        model = load_model(reference.folder).train()
+        if checkpointing:
+            model.activation_checkpointing_enable()
+        inputs = reference.inputs("batch_left_pad")
+        model(**inputs, labels=inputs["input_ids"], use_cache=False).loss.backward()
+        gradients.append({name: weight.grad for name, weight in model.named_parameters()})
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient)
+
+
+def test_a_tied_head_is_stored_once(tmp_path: Path) -> None:
+    source = read_model("cogvlm")
+    config = CogVLMConfig(**source.config.to_dict() | {"tie_word_embeddings": True})
+    model = CogVLMForCausalLM(config)
+    model.load_state_dict(source.state_dict() | {"lm_head.weight": model.lm_head.weight})
+    model.save_pretrained(tmp_path)
+    loaded = load_model(tmp_path)
+    assert loaded.lm_head.weight is loaded.model.embed_tokens.weight
+    ids = torch.tensor([[1, 20, 30]])
+    with torch.no_grad():
+        assert torch.equal(loaded(ids).logits, model.train(False)(ids).logits)
 
 
 def test_auto_classes_read_what_was_saved(reference: Reference, tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from PIL import Image
 
-from glm_protocol.errors import BadRequest, Unsupported
+from glm_protocol.errors import BadRequest, EngineFailed, Unsupported
 from glm_vision.decode_process import ImageLimits
 from glm_vision.decode_worker import bounded as bounded_size
+from glm_vision.decode_worker import in_eight_bits
 from glm_vision.image_intake import ImageIntake
 
 from . import hostile_pictures as pictures
@@ -112,6 +113,52 @@ def test_a_worker_that_was_killed_is_replaced(intake: ImageIntake) -> None:
     worker.kill()
     worker.wait()
     assert_next_works(intake)
+
+
+LIES = {
+    "not JSON": b"\x00\x00\x00\x02{{",
+    "no object": b"\x00\x00\x00\x02[]",
+    "a long answer": b"\x7f\xff\xff\xff",
+    "no sizes": b"\x00\x00\x00\x02{}",
+    "huge": b"\x00\x00\x00\x55"
+    + b'{"width":8000,"height":8000,"source_width":1,"source_height":1,"notes":[]}'.ljust(0x55),
+    "half a picture": b"\x00\x00\x00\x55"
+    + b'{"width":8,"height":8,"source_width":1,"source_height":1,"notes":[]}'.ljust(0x55)
+    + bytes(9),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_worker_that_lies_is_not_believed(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if a decoder had been taken over."""
+    program = tmp_path / "worker.py"
+    wait = "sys.stdin.buffer.read(1)"
+    program.write_text(
+        f"import os, sys\n{wait}\nsys.stdout.buffer.write({LIES[name]!r})\n"
+        "sys.stdout.flush()\nos.close(1)\nsys.stdin.buffer.read()\n"
+    )
+    with ImageIntake() as intake:
+        monkeypatch.setattr("glm_vision.decode_process.PROGRAM", program)
+        with bounded(), pytest.raises(BadRequest, match="within the limits"):
+            intake.read(pictures.encode(pictures.sample(), "PNG"))
+        monkeypatch.undo()
+        assert_next_works(intake)
+
+
+def test_a_worker_that_cannot_start_is_our_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "worker.py"
+    program.write_text("import nothing_of_this_name")
+    with ImageIntake() as intake:
+        monkeypatch.setattr("glm_vision.decode_process.PROGRAM", program)
+        with pytest.raises(EngineFailed, match="failed"):
+            intake.read(pictures.encode(pictures.sample(), "PNG"))
+        monkeypatch.setattr("sys.executable", str(tmp_path / "no python"))
+        with pytest.raises(EngineFailed, match="did not start"):
+            intake.read(pictures.encode(pictures.sample(), "PNG"))
 
 
 def test_damaged_pictures_never_break_the_intake(intake: ImageIntake) -> None:
@@ -215,6 +262,12 @@ def test_sixteen_bits_keep_their_brightness(intake: ImageIntake) -> None:
     grey = Image.frombytes("I;16", (2, 1), (0x8000).to_bytes(2, "little") + b"\xff\xff")
     picture = intake.read(pictures.encode(grey, "PNG")).picture
     assert [picture.getpixel((x, 0)) for x in (0, 1)] == [(128,) * 3, (255,) * 3]
+
+
+def test_thirty_two_bits_of_grey_lose_the_low_ones() -> None:
+    """Older versions of Pillow open 16-bit PNGs in this mode."""
+    grey = Image.new("I", (1, 1), 0x8000)
+    assert in_eight_bits(grey).getpixel((0, 0)) == 128
 
 
 def test_large_screenshots_are_scaled_down_and_say_so() -> None:

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -33,6 +34,31 @@ class ImageLimits:
     wall_s: float = 15.0  # for machines that are busy; the processor time is the real limit
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecodedPicture:
+    """What the worker says of a picture: sizes in pixels, `source_*` before bounding."""
+
+    width: int
+    height: int
+    source_width: int
+    source_height: int
+    notes: tuple[str, ...]
+
+    @classmethod
+    def checked(cls, about: dict[str, Any], limits: ImageLimits) -> DecodedPicture:
+        """The worker has read a stranger's bytes: its words are checked too. ValueError."""
+        names = ("width", "height", "source_width", "source_height")
+        sizes = [about.get(name) for name in names]
+        notes = about.get("notes")
+        if not all(type(size) is int and 0 < size <= limits.max_side for size in sizes):
+            raise ValueError(f"sizes that were not asked for: {sizes}")
+        if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+            raise ValueError("notes that are no text")
+        if about["width"] * about["height"] > limits.out_pixels:
+            raise ValueError("more pixels than were asked for")
+        return cls(**{name: about[name] for name in names}, notes=tuple(notes))
+
+
 class DecodeProcess:
     """One worker process, one picture at a time. Safe to share between threads."""
 
@@ -42,7 +68,7 @@ class DecodeProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_idle = True  # False while an answer is still owed
 
-    def decode(self, kind: str, data: bytes) -> tuple[dict[str, Any], Image.Image]:
+    def decode(self, kind: str, data: bytes) -> tuple[DecodedPicture, Image.Image]:
         """What the picture is, and it in RGB. Raises BadRequest; the next call works anyway."""
         with self._lock:
             process = self._started()
@@ -51,10 +77,12 @@ class DecodeProcess:
             alarm.start()
             try:
                 return self._exchange(process, kind, data)
-            except (OSError, EOFError) as error:
-                code = self._stop()
+            except (OSError, EOFError, ValueError) as error:
+                code = self._stop(patience_s=0.5)
+                if code is not None and code > 0:  # it ended by itself, not by a limit
+                    raise EngineFailed("The process that decodes pictures failed.") from error
                 raise BadRequest(
-                    f"The picture cannot be decoded within the limits (worker ended: {code}).",
+                    "The picture cannot be decoded within the limits of memory and time.",
                     remedy="Send a smaller or simpler picture.",
                 ) from error
             except BaseException:
@@ -86,7 +114,7 @@ class DecodeProcess:
 
     def _exchange(
         self, process: subprocess.Popen[bytes], kind: str, data: bytes
-    ) -> tuple[dict[str, Any], Image.Image]:
+    ) -> tuple[DecodedPicture, Image.Image]:
         self._is_idle = False
         assert process.stdin is not None
         assert process.stdout is not None
@@ -107,22 +135,22 @@ class DecodeProcess:
         if "error" in about:
             self._is_idle = True
             raise _refusal(about)
-        width, height = about["width"], about["height"]
-        if not (0 < width * height <= limits.out_pixels):
-            raise EOFError("the worker answered with a size that was not asked for")
-        picture = _read_picture(process.stdout, width, height)
+        decoded = DecodedPicture.checked(about, limits)
+        picture = _read_picture(process.stdout, decoded.width, decoded.height)
         self._is_idle = True
-        return about, picture
+        return decoded, picture
 
-    def _stop(self) -> int | None:
-        """End the worker, if there is one; its exit status."""
+    def _stop(self, patience_s: float = 0.0) -> int | None:
+        """End the worker, if there is one; its exit status, negative for a signal."""
         process, self._process = self._process, None
         if process is None:
             return None
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(patience_s)
         process.kill()
-        with process:  # closes the pipes and waits
+        with suppress(OSError), process:  # closes the pipes, one with a request unsent, and waits
             pass
-        return process.returncode
+        return process.wait()
 
 
 def _read_answer(stream: IO[bytes]) -> dict[str, Any]:
@@ -130,7 +158,8 @@ def _read_answer(stream: IO[bytes]) -> dict[str, Any]:
     if length > _MAX_ANSWER:
         raise EOFError("the worker's answer is too long")
     about = json.loads(_read(stream, length))
-    assert isinstance(about, dict)
+    if not isinstance(about, dict):
+        raise ValueError("the worker's answer is no object")
     return about
 
 
@@ -151,11 +180,9 @@ def _read(stream: IO[bytes], size: int) -> bytes:
 
 
 def _refusal(about: dict[str, Any]) -> BadRequest:
+    message = str(about.get("message"))[:300]
     if about["error"] == "refused":
         return BadRequest(
-            f"The picture is refused: {about['message']}.",
-            remedy="Crop it or scale it down first.",
+            f"The picture is refused: {message}.", remedy="Crop it or scale it down first."
         )
-    return BadRequest(
-        f"The picture is damaged ({about['message']}).", remedy="Save it again and resend it."
-    )
+    return BadRequest(f"The picture is damaged ({message}).", remedy="Save it again and resend it.")

@@ -25,7 +25,7 @@ import warnings
 from io import BytesIO
 from typing import Any, BinaryIO
 
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 ORIENTATION = 0x0112  # EXIF tag
 _TURNS = {
@@ -144,13 +144,16 @@ def answer(data: bytes, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]
         return {"error": "refused", "message": str(error)}, b""
     except MemoryError:
         return {"error": "refused", "message": "it needs too much memory"}, b""
+    except UnidentifiedImageError:
+        return {"error": "unreadable", "message": "its header is broken"}, b""
     except UNREADABLE as error:
         return {"error": "unreadable", "message": f"{type(error).__name__}: {error}"[:200]}, b""
 
 
 def limit_memory(memory_bytes: int) -> None:
     """Address space of this process; no core files, no files at all."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    if sys.platform != "darwin":  # which has the name but not the limit
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 

@@ -57,13 +57,13 @@ class ImageIntake:
             data = source
             check_size(len(data), self.limits.max_file_bytes)
         kind = kind_of(data)
-        about, picture = self._worker.decode(kind, data)
+        decoded, picture = self._worker.decode(kind, data)
         return IntakeImage(
             picture=picture,
-            source_width=about["source_width"],
-            source_height=about["source_height"],
+            source_width=decoded.source_width,
+            source_height=decoded.source_height,
             kind=kind,
-            notes=tuple(about["notes"]),
+            notes=decoded.notes,
         )
 
     def close(self) -> None:

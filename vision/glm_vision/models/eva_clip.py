@@ -12,6 +12,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 from transformers import PreTrainedConfig
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from glm_vision.models.attention import attend
 from glm_vision.models.vision_tower_config import VisionTowerConfig
@@ -69,7 +70,7 @@ class EvaMLP(nn.Module):
         return out
 
 
-class EvaLayer(nn.Module):
+class EvaLayer(GradientCheckpointingLayer):  # type: ignore[no-untyped-call]
     def __init__(self, tower: VisionTowerConfig, config: PreTrainedConfig) -> None:
         super().__init__()
         self.attention = EvaAttention(tower, config)
