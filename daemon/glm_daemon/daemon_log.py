@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
+import select
 import traceback
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -15,6 +15,7 @@ from types import TracebackType
 
 from glm_protocol.errors import GlmError
 
+STDERR = 2
 MAX_BYTES = 2 * 2**20  # of the log; one older file is kept
 FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
 
@@ -34,10 +35,27 @@ class DiscreetFormatter(logging.Formatter):
         return "".join(traceback.format_tb(trace)) + kind.__name__ + said
 
 
+class UnblockedStderr(logging.Handler):
+    """stderr, where a line is dropped rather than waited for.
+
+    Whoever started us may have given us a pipe that nobody reads; when its 64 KiB are full, a
+    write would stop the whole daemon. A pipe that polls as writable takes PIPE_BUF bytes.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = f"{self.format(record)}\n".encode("utf-8", "replace")[: select.PIPE_BUF]
+            _, writable, _ = select.select([], [STDERR], [], 0.0)
+            if writable:
+                os.write(STDERR, line)
+        except (OSError, ValueError):
+            self.handleError(record)
+
+
 def _is_stderr(path: Path) -> bool:
     """Whether stderr goes to the same file already, as where a language server started us."""
     try:
-        return os.path.samestat(os.fstat(2), path.stat())
+        return os.path.samestat(os.fstat(STDERR), path.stat())
     except OSError:
         return False
 
@@ -56,7 +74,7 @@ def start_log(path: Path, level: str) -> None:
     except OSError as error:
         trouble = f"no log file ({error.strerror}); logging to stderr alone"
     if trouble or not _is_stderr(path):
-        handlers.append(logging.StreamHandler(sys.stderr))
+        handlers.append(UnblockedStderr())
     root = logging.getLogger()
     root.setLevel(level.upper())
     for handler in handlers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -52,12 +53,7 @@ def test_sixteen_at_once_are_one() -> None:
         assert winner.terminate() == 0
     finally:
         for daemon in daemons:
-            if daemon.process.poll() is None:
-                daemon.kill()
-            daemon.client.close()
-            for stream in (daemon.process.stdout, daemon.process.stderr):
-                if stream:
-                    stream.close()
+            daemon.close()
         shutil.rmtree(folders.runtime.parent)
 
 
@@ -124,9 +120,7 @@ def test_a_daemon_killed_takes_its_worker_along_and_the_next_one_serves() -> Non
             assert following.complete()
             assert following.terminate() == 0
         finally:
-            following.client.close()
-            if following.process.poll() is None:
-                following.kill()
+            following.close()
 
 
 def test_a_worker_killed_in_the_middle_fails_that_request_and_the_next_works() -> None:
@@ -174,7 +168,7 @@ def test_a_foreign_object_in_place_of_the_socket_is_refused() -> None:
         assert "not a socket of ours" in daemon.output
         assert folders.socket.read_text() == "mine"
     finally:
-        daemon.client.close()
+        daemon.close()
         shutil.rmtree(folders.runtime.parent)
 
 
@@ -233,9 +227,7 @@ def test_a_log_that_cannot_be_written_stops_nothing() -> None:
         assert daemon.terminate() == 0
         assert "no log file" in daemon.output
     finally:
-        daemon.client.close()
-        if daemon.process.poll() is None:
-            daemon.kill()
+        daemon.close()
         shutil.rmtree(folders.runtime.parent)
 
 
@@ -283,3 +275,24 @@ def test_environment_helper_keeps_to_its_folders() -> None:
     environment = daemon_environment(folders)
     shutil.rmtree(folders.runtime.parent)
     assert environment["GLM_LSP_RUNTIME"].startswith("/tmp/glm-")
+
+
+def test_a_stderr_that_nobody_reads_stops_nothing() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 512)
+    os.set_blocking(writing, True)
+    folders = fresh_folders()
+    daemon = DaemonProcess(folders, output=writing)
+    try:
+        daemon.wait_ready()
+        assert daemon.complete()
+        assert daemon.terminate() == 0
+        assert "job " in daemon.log()
+    finally:
+        daemon.close()
+        os.close(reading)
+        os.close(writing)
+        shutil.rmtree(folders.runtime.parent)

@@ -71,21 +71,29 @@ class DaemonProcess:
         *,
         script: FakeScript | None = None,
         environ: Mapping[str, str] | None = None,
+        output: int | None = None,
     ) -> None:
+        """`output` is a descriptor for stdout and stderr in place of a file of ours."""
         self.folders = folders
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "glm_daemon.main", *args],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=daemon_environment(folders, script, environ),
-            text=True,
-        )
+        with tempfile.TemporaryFile() as file:
+            self._output_fd = os.dup(file.fileno())
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "glm_daemon.main", *args],
+                stdin=subprocess.DEVNULL,
+                stdout=file if output is None else output,
+                stderr=file if output is None else output,
+                env=daemon_environment(folders, script, environ),
+            )
         transport = httpx.HTTPTransport(uds=str(folders.socket))
         self.client = httpx.Client(
             transport=transport, base_url="http://glm-lsp", trust_env=False, timeout=30.0
         )
-        self.output = ""
+
+    @property
+    def output(self) -> str:
+        """What it wrote to stdout and stderr so far."""
+        size = os.fstat(self._output_fd).st_size
+        return os.pread(self._output_fd, size, 0).decode("utf-8", "replace")
 
     @property
     def pid(self) -> int:
@@ -131,10 +139,15 @@ class DaemonProcess:
         self.wait()
 
     def wait(self, timeout: float = STOP_S) -> int:
-        """Its exit code; `output` is then what it wrote."""
-        out, err = self.process.communicate(timeout=timeout)
-        self.output = out + err
-        return self.process.returncode
+        """Its exit code. Raises subprocess.TimeoutExpired."""
+        return self.process.wait(timeout)
+
+    def close(self) -> None:
+        """Kill it if need be, and free what we hold of it."""
+        if self.process.poll() is None:
+            self.kill()
+        self.client.close()
+        os.close(self._output_fd)
 
     def log(self) -> str:
         return self.folders.log.read_text(encoding="utf-8")
@@ -152,7 +165,6 @@ class DaemonProcess:
                     if self.client.get(path).status_code == 200:
                         return
             if self.process.poll() is not None:
-                self.wait()
                 raise AssertionError(f"exit code {self.process.returncode}: {self.output}")
             time.sleep(0.02)
         raise AssertionError(f"{path} was not 200 within {START_S} s")
@@ -176,14 +188,8 @@ def running_daemon(
     finally:
         family = descendants(daemon.pid)
         if daemon.process.poll() is None:
-            daemon.process.terminate()
-            try:
-                daemon.wait()
-            except subprocess.TimeoutExpired:
-                daemon.kill()
-        daemon.client.close()
-        for stream in (daemon.process.stdout, daemon.process.stderr):
-            if stream is not None:
-                stream.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                daemon.terminate()
+        daemon.close()
         shutil.rmtree(folders.runtime.parent, ignore_errors=True)
     assert_all_gone(family)
