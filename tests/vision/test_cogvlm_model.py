@@ -236,6 +236,29 @@ def test_refuses_a_cache_without_the_types_of_its_history(
             model(input_ids=torch.tensor([[9]]), past_key_values=cache)
 
 
+def test_a_misspelt_argument_is_not_swallowed(
+    model: CogVLMForCausalLM, reference: Reference
+) -> None:
+    picture = reference.tensors["preprocess.pixel_a"]
+    with pytest.raises(TypeError, match="pixel_values"):
+        model(input_ids=torch.tensor([[1, 9]]), pixel_values=picture[None])
+
+
+def test_embeddings_may_be_given_instead_of_ids(
+    model: CogVLMForCausalLM, reference: Reference
+) -> None:
+    inputs = reference.inputs("image_text")
+    ids, images = inputs.pop("input_ids"), inputs.pop("images")
+    with torch.no_grad():
+        embeds = model.model.embed(ids, inputs["token_type_ids"], images)
+        logits = model(inputs_embeds=embeds, **inputs).logits
+    torch.testing.assert_close(logits, reference.tensors["image_text.logits"], **CLOSE)
+    with pytest.raises(ValueError, match="not with inputs_embeds"):
+        model(inputs_embeds=embeds, images=images, **inputs)
+    with pytest.raises(ValueError, match="either"):
+        model(inputs_embeds=embeds, input_ids=ids, **inputs)
+
+
 def test_gradients_reach_both_experts_and_the_image(reference: Reference) -> None:
     model = load_model(reference.folder)
     inputs = reference.inputs("image_text")

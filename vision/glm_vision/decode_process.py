@@ -78,7 +78,7 @@ class DecodeProcess:
             try:
                 return self._exchange(process, kind, data)
             except (OSError, EOFError, ValueError) as error:
-                code = self._stop(patience_s=0.5)
+                code = self._stop(patience_s=0.2)
                 if code is not None and code > 0:  # it ended by itself, not by a limit
                     raise EngineFailed("The process that decodes pictures failed.") from error
                 raise BadRequest(

@@ -38,8 +38,9 @@ def load_model(
 ) -> CogVLMForCausalLM:
     """The model in evaluation mode; `dtype` None keeps the stored one.
 
-    On the CPU in the stored dtype the weights stay mapped from their file, so that vision weights
-    take no memory until an image comes. `offload_vision` gives the same on another device.
+    On the CPU in the stored dtype the weights stay mapped from their file: while no image comes,
+    the system may drop the vision weights from memory and read them again later. Elsewhere
+    `offload_vision` keeps them in host memory and copies each piece over for its own call.
 
     Raises ModelUnusable, naming what is wrong with the folder.
     """

@@ -18,7 +18,11 @@ from transformers import Cache, DynamicCache, GenerationMixin, PreTrainedModel
 from transformers import initialization as init
 from transformers.masking_utils import create_causal_mask
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
-from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
+from transformers.utils.generic import (
+    TransformersKwargs,
+    can_return_tuple,
+    merge_with_config_defaults,
+)
 from transformers.utils.output_capturing import capture_outputs
 
 from glm_vision.models.cogvlm_config import CogVLMConfig
@@ -86,6 +90,7 @@ class CogVLMModel(CogVLMPreTrainedModel):  # type: ignore[no-untyped-call]
         Raises ValueError where a row's slots and its images do not match, so that no image is
         dropped and no slot is left empty.
         """
+        _check_slots(types_BL, images, self.config.image_slots)
         embeds_BLD: torch.Tensor = self.embed_tokens(ids_BL)
         pictures = [picture for row in images for picture in row]
         if not pictures:
@@ -107,57 +112,63 @@ class CogVLMModel(CogVLMPreTrainedModel):  # type: ignore[no-untyped-call]
         past_key_values: Cache | None = None,
         inputs_embeds: torch.Tensor | None = None,
         use_cache: bool | None = None,
-        **_: Any,
+        **known: Any,
     ) -> BaseModelOutputWithPast:
         """See `CogVLMForCausalLM.forward`."""
+        _refuse_unknown(known)
         given = input_ids if input_ids is not None else inputs_embeds
         if given is None or (input_ids is not None and inputs_embeds is not None):
             raise ValueError("Give either input_ids or inputs_embeds.")
-        rows, length = given.shape[:2]
+        length = given.shape[1]
         past = past_key_values.get_seq_length() if past_key_values is not None else 0
-        types = token_type_ids
-        if types is None and (past == 0 or position_ids is not None):
-            types = torch.zeros((rows, length), dtype=torch.long)
-        whole = types is not None and tuple(types.shape) == (rows, past + length)
-        if types is None or (position_ids is None and not whole):
-            raise ValueError(
-                f"The history is {(rows, past + length)}: give token_type_ids of it all,"
-                " or position_ids as well."
-            )
-        history_BF = types.to(given.device)
-        types_BL = history_BF[:, -length:]
-        _check_slots(types_BL, images or [], self.config.image_slots)
+        types_BF = _history(token_type_ids, given, past, placed=position_ids is not None)
         if position_ids is None:
-            position_ids = positions_of(history_BF, attention_mask)[:, -length:]
-        if inputs_embeds is None:
-            assert input_ids is not None
-            inputs_embeds = self.embed(input_ids, types_BL, images or [])
+            position_ids = positions_of(types_BF, attention_mask)[:, -length:]
+        if input_ids is not None:
+            inputs_embeds = self.embed(input_ids, types_BF[:, -length:], images or [])
         elif images and any(images):
             raise ValueError("Give images with input_ids, not with inputs_embeds.")
+        assert inputs_embeds is not None
         if use_cache and past_key_values is None:
             past_key_values = DynamicCache(config=self.config)
-        # Positions are withheld: patches that share one would be taken for packed sequences.
-        mask = create_causal_mask(
-            config=self.config,
-            inputs_embeds=inputs_embeds,
+        hidden_BLD = self._through_layers(
+            inputs_embeds,
+            route=ExpertRoute.of(vision_expert_mask(types_BF)[:, -length:]),
+            position_ids=position_ids,
             attention_mask=attention_mask,
             past_key_values=past_key_values,
         )
-        route = ExpertRoute.of(vision_expert_mask(history_BF)[:, -length:])
+        return BaseModelOutputWithPast(
+            last_hidden_state=self.norm(hidden_BLD), past_key_values=past_key_values
+        )
+
+    def _through_layers(
+        self,
+        hidden_BLD: torch.Tensor,
+        *,
+        route: ExpertRoute,
+        position_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        past_key_values: Cache | None,
+    ) -> torch.Tensor:
+        # Positions are withheld: patches that share one would be taken for packed sequences.
+        mask = create_causal_mask(
+            config=self.config,
+            inputs_embeds=hidden_BLD,
+            attention_mask=attention_mask,
+            past_key_values=past_key_values,
+        )
         turned = rotation(
-            position_ids.to(inputs_embeds.device),
+            position_ids.to(hidden_BLD.device),
             width=self.config.hidden_size // self.config.num_attention_heads,
             base=self.config.rope_theta,
-            dtype=inputs_embeds.dtype,
+            dtype=hidden_BLD.dtype,
         )
-        hidden_BLD = inputs_embeds
         for layer in self.layers:
             hidden_BLD = layer(
                 hidden_BLD, route=route, rotation=turned, mask=mask, past_key_values=past_key_values
             )
-        return BaseModelOutputWithPast(
-            last_hidden_state=self.norm(hidden_BLD), past_key_values=past_key_values
-        )
+        return hidden_BLD
 
 
 class CogVLMForCausalLM(  # type: ignore[no-untyped-call]
@@ -219,6 +230,31 @@ class CogVLMForCausalLM(  # type: ignore[no-untyped-call]
             hidden_states=out.hidden_states,
             attentions=out.attentions,
         )
+
+
+def _history(
+    types: torch.Tensor | None, given: torch.Tensor, past: int, *, placed: bool
+) -> torch.Tensor:
+    """Types over the whole history, or over the new tokens where positions are known.
+
+    Raises ValueError where an image in the cache could be overlooked.
+    """
+    rows, length = given.shape[:2]
+    if types is None and (past == 0 or placed):
+        types = torch.zeros((rows, length), dtype=torch.long)
+    if types is None or not (placed or tuple(types.shape) == (rows, past + length)):
+        raise ValueError(
+            f"The history is {(rows, past + length)}: give token_type_ids of it all,"
+            " or position_ids as well."
+        )
+    return types.to(given.device)
+
+
+def _refuse_unknown(arguments: dict[str, Any]) -> None:
+    """A misspelt argument must not lose its picture. Raises TypeError."""
+    unknown = sorted(set(arguments) - TransformersKwargs.__optional_keys__ - {"return_dict"})
+    if unknown:
+        raise TypeError(f"forward does not take {', '.join(unknown)}")
 
 
 def _check_slots(types_BL: torch.Tensor, images: Images, slots: int) -> None:
