@@ -145,7 +145,11 @@ def _is_done(destination: Path, manifest: Manifest, shards: list[_Shard]) -> boo
 
 @contextmanager
 def _work_folder(destination: Path, manifest: Manifest) -> Iterator[Path]:
-    """The hidden folder beside DST, locked, with the manifest in it. It stays on failure."""
+    """The hidden folder beside DST, locked, with the manifest in it.
+
+    It stays when the work is broken off, and goes when the source proves unusable: no later run
+    could go on with it.
+    """
     work = destination.absolute().with_name(f".{destination.absolute().name}.converting")
     work.mkdir(parents=True, exist_ok=True)
     handle = os.open(work, os.O_RDONLY)
@@ -163,7 +167,11 @@ def _work_folder(destination: Path, manifest: Manifest) -> Iterator[Path]:
                     remedy="Finish that one, remove the folder, or choose another name.",
                 )
             write_bytes(work / NAME, manifest.encode())
-        yield work
+        try:
+            yield work
+        except ModelUnusable:
+            shutil.rmtree(work)
+            raise
     finally:
         os.close(handle)
 
@@ -191,11 +199,14 @@ def _filled(
     shard: _Shard, reader: TensorReader, progress: Progress
 ) -> Iterator[tuple[str, torch.Tensor]]:
     for target in shard.targets:
-        for name, tensor in target.read(reader).items():
+        made = target.read(reader)
+        while made:
+            name, tensor = made.popitem()
             if not looks_finite(tensor):
                 raise ModelUnusable(f"{target.values.told} holds values that are not finite.")
             yield name, tensor
             progress.advance(tensor.nbytes)
+            del tensor  # it keeps its file mapped
 
 
 def _small_files(

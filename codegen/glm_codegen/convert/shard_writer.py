@@ -46,6 +46,7 @@ def write_shard(file: Path, stored: Stored, tensors: Iterable[tuple[str, torch.T
             stream.seek(len(header) + begins[name])
             flat: Any = tensor.contiguous().view(-1).view(torch.uint8).numpy()
             stream.write(flat.data)
+            del tensor, flat  # they may keep a source file mapped while the next is made
         assert not waiting, waiting
         stream.flush()
         os.fsync(stream.fileno())

@@ -1,9 +1,9 @@
 """The tensors of the source files: listed without reading them, then read one at a time.
 
 Every file is memory-mapped and torch's pickles are read with `weights_only`, which runs no code.
-Pages that were read stay counted as ours while their file is mapped, so a file is mapped anew
-after `remap_bytes`: that, and one tensor, is all that is ever held. What a name means is not
-known here.
+Pages that were read stay counted as ours while their file is mapped, so the files are mapped
+anew after `remap_bytes`: that, and one tensor, is all that is ever held. What a name means is
+not known here.
 """
 
 from __future__ import annotations
@@ -74,18 +74,18 @@ class TensorReader:
 
     def __init__(self, *, remap_bytes: int) -> None:
         self._remap_bytes = remap_bytes
-        self._file: Path | None = None
-        self._tensors: Mapping[str, torch.Tensor] = {}
+        self._mapped: dict[Path, Mapping[str, torch.Tensor]] = {}
         self._read_bytes = 0
 
     def read(self, tensor: SourceTensor) -> torch.Tensor:
         """The tensor's values. Raises ModelUnusable where the file has changed meanwhile."""
-        if self._file != tensor.file or self._read_bytes + tensor.nbytes > self._remap_bytes:
-            self._tensors = {}  # unmaps, before the next mapping
-            self._file, self._read_bytes = tensor.file, 0
-            self._tensors = _mapped(tensor.file)
+        if self._read_bytes + tensor.nbytes > self._remap_bytes:
+            self._mapped.clear()
+            self._read_bytes = 0
+        if tensor.file not in self._mapped:
+            self._mapped[tensor.file] = _mapped(tensor.file)
         self._read_bytes += tensor.nbytes
-        values = self._tensors.get(tensor.name)
+        values = self._mapped[tensor.file].get(tensor.name)
         if values is None or tuple(values.shape) != tensor.shape or values.dtype != tensor.dtype:
             raise ModelUnusable(f"{tensor.file} changed while it was read.")
         return values

@@ -19,7 +19,7 @@ from glm_runtime.quantized_weight import (
     quantize,
 )
 
-_QUANTISED_AT_ONCE = 1 << 22  # elements; bounds the float32 copies that quantising makes
+_QUANTISED_AT_ONCE = 1 << 20  # elements; bounds the float32 copies that quantising makes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -166,16 +166,22 @@ def config_fields(
 
 def _check(given: PublishedConfig, fields: Mapping[str, Any], *, rows: int, layers: int) -> None:
     told = {
-        "hidden_size": fields["hidden_size"],
-        "num_layers": layers,
-        "ffn_hidden_size": fields["intermediate_size"],
-        "max_position_embeddings": fields["max_position_embeddings"],
-        "head_dim": fields["hidden_size"] // fields["num_attention_heads"],
+        "hidden_size": (fields["hidden_size"], "transformer.final_layernorm.weight"),
+        "num_layers": (layers, "transformer.layers"),
+        "ffn_hidden_size": (
+            fields["intermediate_size"],
+            "transformer.layers.0.mlp.dense_h_to_4h.bias",
+        ),
+        "max_position_embeddings": (
+            fields["max_position_embeddings"],
+            "embedding.position_embeddings.weight",
+        ),
+        "head_dim": (fields["hidden_size"] // fields["num_attention_heads"], "a head"),
     }
-    for name, found in told.items():
+    for name, (found, where) in told.items():
         wanted = given.integer(name)
         if wanted is not None and wanted != found:
-            raise ModelUnusable(f"{given.file} says {name} {wanted}; the weights have {found}.")
+            raise ModelUnusable(f"{given.file} says {name} {wanted}; {where} has {found}.")
     if fields["hidden_size"] % fields["num_attention_heads"]:
         raise ModelUnusable(
             f"{given.file}: {fields['num_attention_heads']} heads do not divide"
