@@ -81,7 +81,7 @@ end
 ---@return boolean
 function M.accept_word()
   return accept_piece(function(rest)
-    return vim.fn.matchstr(rest, [[\v^\_s*%(\k+|[^[:keyword:][:space:]]|$)]])
+    return vim.fn.matchstr(rest, [=[\v^\_s*%(\k+|[^[:keyword:][:space:]]|$)]=])
   end)
 end
 

@@ -10,10 +10,23 @@ local M = {}
 ---@type table<integer, glm_lsp.Status>
 local by_client = {}
 
+--- Ask once more, as a key would: what was typed while the server was getting ready got no answer.
+local function catch_up()
+  local bufnr = vim.api.nvim_get_current_buf()
+  if vim.startswith(vim.api.nvim_get_mode().mode, 'i') and M.of(bufnr) then
+    local group = 'nvim.lsp.inline_completion:' .. bufnr
+    pcall(vim.api.nvim_exec_autocmds, 'CursorMovedI', { group = group, buf = bufnr, modeline = false })
+  end
+end
+
 ---@param client_id integer
 ---@param status glm_lsp.Status
 function M.set(client_id, status)
+  local before = by_client[client_id]
   by_client[client_id] = status
+  if status.state == 'ready' and (not before or before.state ~= 'ready') then
+    catch_up()
+  end
   vim.api.nvim_exec_autocmds('User', { pattern = 'GlmStatus', modeline = false, data = status })
 end
 

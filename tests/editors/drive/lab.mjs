@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url';
 export const REPOSITORY = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 
+const LONGEST_MS = 90_000; // for one scenario
+
 /** Poll until `probe` gives something truthy; throws with `what` after `patienceMs`. */
 export async function until(what, probe, patienceMs = 10_000, everyMs = 25) {
   const end = Date.now() + patienceMs;
@@ -136,7 +138,9 @@ export class Lab {
     const began = Date.now();
     const figures = {};
     try {
-      await run(figures);
+      let timer;
+      const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`not done after ${LONGEST_MS} ms`)), LONGEST_MS)));
+      await Promise.race([run(figures), late]).finally(() => clearTimeout(timer));
       this.results.push({ name, ok: true, ms: Date.now() - began, figures });
     } catch (error) {
       this.results.push({ name, ok: false, ms: Date.now() - began, figures, error: String(error?.stack ?? error) });
