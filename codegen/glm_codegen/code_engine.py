@@ -20,7 +20,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -195,11 +194,8 @@ def load_engine(options: EngineOptions, *, accelerator: Accelerator | None = Non
 
     Raises ModelUnknown, ModelUnusable, or BadRequest for a device or dtype that is not there.
     """
-    threads = None
-    if options.threads is None:
-        threads = ThreadCount(most=torch.get_num_threads())
-    else:
-        torch.set_num_threads(options.threads)
+    threads = None if options.threads else ThreadCount(most=torch.get_num_threads())
+    torch.set_num_threads(options.threads or 1)  # 1: until it is known what others need
     spec = ModelRegistry(user_folders().registry).resolve(options.model)
     placement = choose_placement(
         device=options.device, dtype=options.dtype, accelerator=accelerator or TorchAccelerator()
@@ -208,12 +204,10 @@ def load_engine(options: EngineOptions, *, accelerator: Accelerator | None = Non
     tokenizer = _read_tokenizer(checkpoint.folder)
     prompt_format = choose_format(tokenizer)
     model, notes = load_model(checkpoint, placement)
-    embeddings: Any = model.get_input_embeddings()
-    rows = int(embeddings.num_embeddings)
-    if tokenizer.vocabulary_size > rows:
+    if tokenizer.vocabulary_size > model.vocabulary_size:
         raise ModelUnusable(
             f"{checkpoint.folder}: the tokenizer has {tokenizer.vocabulary_size} tokens, the model"
-            f" {rows}."
+            f" {model.vocabulary_size}."
         )
     decoder = Decoder(model, placement, threads=threads)
     decoder.warm_up()
@@ -223,13 +217,13 @@ def load_engine(options: EngineOptions, *, accelerator: Accelerator | None = Non
         architecture=checkpoint.config.architecture,
         device=placement.kind,
         dtype=placement.dtype_name,
-        context_length=_context_length(model.config, checkpoint.config.trained_length),
-        memory_bytes=decoder.weight_bytes,
+        context_length=_context_length(model.positions, checkpoint.config.trained_length),
+        memory_bytes=model.weight_bytes,
         capabilities=("infill",) if prompt_format.reads_suffix else (),
         prompt_format=prompt_format.name,
         notes=notes,
     )
-    return CodeEngine(decoder, tokenizer, prompt_format, info, stop_ids=_stop_ids(model.config))
+    return CodeEngine(decoder, tokenizer, prompt_format, info, stop_ids=model.stop_ids)
 
 
 def _read_tokenizer(folder: Path) -> TextTokenizer:
@@ -241,13 +235,6 @@ def _read_tokenizer(folder: Path) -> TextTokenizer:
         raise ModelUnusable(f"{folder}/tokenizer.json cannot be read ({error}).") from error
 
 
-def _context_length(config: Any, trained_length: int | None) -> int:
+def _context_length(positions: int | None, trained_length: int | None) -> int:
     """Positions of the architecture, kept within what the model was trained at."""
-    positions = getattr(config, "max_position_embeddings", None) or PROMPT_LIMIT
-    return min(int(positions), trained_length or int(positions))
-
-
-def _stop_ids(config: Any) -> frozenset[int]:
-    """`eos_token_id` of a configuration: absent, one id or several."""
-    ids = config.eos_token_id
-    return frozenset(ids if isinstance(ids, list) else [] if ids is None else [ids])
+    return min(positions or PROMPT_LIMIT, trained_length or positions or PROMPT_LIMIT)

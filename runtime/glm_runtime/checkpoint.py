@@ -9,7 +9,7 @@ is `causal_model`'s business.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,13 @@ class Checkpoint:
                         count *= size
                     total += count * 2 if tensor.dtype == "U8" else count
         return total
+
+    def compare_names(self, *, missing: Collection[str], unexpected: Collection[str]) -> None:
+        """Raises ModelUnusable, naming the first of them, unless both are empty."""
+        for fault, names in (("missing", missing), ("unexpected", unexpected)):
+            if names:
+                first = ", ".join(sorted(names)[:5])
+                raise ModelUnusable(f"{self.folder}: {len(names)} weights are {fault}: {first}.")
 
     def weights(self) -> Iterator[tuple[str, torch.Tensor | QuantizedWeight]]:
         """Every weight by name, quantised ones still packed. Raises ModelUnusable."""

@@ -10,17 +10,14 @@ Legend: B batch (1), T tokens of this forward, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 import torch
 
 from glm_protocol.errors import EngineFailed
+from glm_runtime.causal_model import CausalModel
 from glm_runtime.device import CPU, Placement
 from glm_runtime.kv_cache import KVCache
 from glm_runtime.thread_count import ThreadCount
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 PREFILL_CHUNK = 128  # tokens: a cancel waits for one chunk at most
 
@@ -30,26 +27,20 @@ class Decoder:
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        model: CausalModel,
         placement: Placement,
         *,
         chunk: int = PREFILL_CHUNK,
         threads: ThreadCount | None = None,
     ) -> None:
         """`threads` None: torch's count of threads is left as it is."""
-        self._model: Any = model  # its __call__ is untyped
+        self._model = model
         self._threads = threads
         self._chunk = chunk
         self.placement = placement
         self.notes: tuple[str, ...] = placement.notes
-        self.cache = KVCache(model.config)
+        self.cache = KVCache(model.new_store())
         self._pending: list[int] = []
-
-    @property
-    def weight_bytes(self) -> int:
-        """Memory of the weights; tied ones count once."""
-        tensors = (*self._model.parameters(), *self._model.buffers())
-        return sum(tensor.nbytes for tensor in tensors)
 
     def warm_up(self) -> None:
         """Compute a chunk and a step, so that the first request finds everything in place."""
@@ -86,13 +77,13 @@ class Decoder:
 
     def _forward(self, tokens: list[int]) -> torch.Tensor:
         try:
-            logits_V = self._run(tokens)
+            logits_V = self._model.forward(tokens, self.cache.store)
         except NotImplementedError as error:
             held = [*self.cache.tokens, *tokens]
             self._fall_back(error)
             for start in range(0, len(held), self._chunk):
                 part = held[start : start + self._chunk]
-                logits_V = self._run(part)
+                logits_V = self._model.forward(part, self.cache.store)
                 self.cache.tokens += part
             return logits_V
         except (MemoryError, RuntimeError) as error:
@@ -106,14 +97,6 @@ class Decoder:
         self.cache.tokens += tokens
         return logits_V
 
-    def _run(self, tokens: list[int]) -> torch.Tensor:
-        ids_BT = torch.tensor([tokens], device=self.placement.device)
-        answer = self._model(
-            input_ids=ids_BT, past_key_values=self.cache.store, use_cache=True, logits_to_keep=1
-        )
-        logits_V: torch.Tensor = answer.logits[0, -1]
-        return logits_V
-
     def _fall_back(self, error: NotImplementedError) -> None:
         """Move to the CPU for good, and say so. Raises `error` where we are there already."""
         self.cache.clear()
@@ -122,7 +105,7 @@ class Decoder:
         reason = " ".join(str(error).split())[:200]
         note = f"fell back from {self.placement.kind} to cpu: {reason}"
         dtype = torch.float32 if self.placement.dtype == torch.float16 else self.placement.dtype
-        self._model.to(CPU, dtype)
+        self._model.move(torch.device(CPU), dtype)
         self.notes = (*self.notes, note)
         self.placement = Placement(
             kind=CPU,

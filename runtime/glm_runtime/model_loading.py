@@ -1,123 +1,41 @@
-"""A checked checkpoint becomes a transformers model on a device.
+"""A checked checkpoint becomes a model: by code of our own where there is some, else transformers'.
 
-Architectures come from the installed transformers alone; nothing of the model's folder is run.
-Each module is imported when it is needed, since transformers dominates the time of a cold start.
+transformers' own code runs any architecture on any device; it is imported only when it is needed,
+since that takes longer than all the rest of a cold start.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any
-
-import torch
-from huggingface_hub.errors import StrictDataclassError
-
 from glm_protocol.errors import ModelUnusable
+from glm_runtime.causal_model import CausalModel
 from glm_runtime.checkpoint import Checkpoint
-from glm_runtime.device import Placement
-from glm_runtime.quantized_linear import replace_linear
-from glm_runtime.quantized_weight import QuantizedWeight
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel
+from glm_runtime.device import CPU, Placement
+from glm_runtime.glm_model import is_plain_glm, load_glm_model
 
 KEEP_PACKED_ABOVE = 600_000_000  # parameters; below, quantised weights are dequantised at load
 _LAYER_COUNTS = ("num_hidden_layers", "n_layer", "num_layers")
 _LARGEST_INTEGER = 2**31 - 1
-# What a configuration or a model class raises on values that make no sense together.
-_NONSENSE = (
-    *(ValueError, TypeError, RuntimeError, KeyError, AttributeError, AssertionError),
-    *(ArithmeticError, ImportError, StrictDataclassError),
-)
 
 
 def load_model(
-    checkpoint: Checkpoint, placement: Placement, *, keep_packed_above: int = KEEP_PACKED_ABOVE
-) -> tuple[PreTrainedModel, tuple[str, ...]]:
-    """(model in evaluation mode on its device, notes). Raises ModelUnusable."""
-    _silence_transformers()
+    checkpoint: Checkpoint,
+    placement: Placement,
+    *,
+    keep_packed_above: int = KEEP_PACKED_ABOVE,
+    native: bool = True,
+) -> tuple[CausalModel, tuple[str, ...]]:
+    """(model on its device, notes). `native` False: transformers' code. Raises ModelUnusable."""
     quantized = checkpoint.config.scheme is not None
     packed = quantized and checkpoint.parameters > keep_packed_above
-    _check_memory(checkpoint, placement, packed=packed)
-    model_class, config, notes = _build_config(checkpoint)
-    state, kept = _state(checkpoint, placement.dtype, packed=packed)
-    try:
-        model, report = model_class.from_pretrained(
-            None,
-            config=config,
-            state_dict=state,
-            dtype=placement.dtype,
-            output_loading_info=True,
-            local_files_only=True,
-        )
-    except _NONSENSE as error:
-        raise ModelUnusable(
-            f"The weights in {checkpoint.folder} do not fit their config.json ({_brief(error)})."
-        ) from error
-    for fault in ("missing", "unexpected"):
-        names = sorted(report[f"{fault}_keys"])
-        if names:
-            raise ModelUnusable(
-                f"{checkpoint.folder}: {len(names)} weights are {fault}: {', '.join(names[:5])}."
-            )
-    for name, weight in kept.items():
-        replace_linear(model, name, weight)
-    model.requires_grad_(False)
-    return model.eval().to(placement.device), notes
-
-
-def _silence_transformers() -> None:
-    """Its warnings and progress bars; what went wrong is read from the loading report."""
-    from transformers.utils import logging
-
-    for silence in (logging.set_verbosity_error, logging.disable_progress_bar):
-        call: Any = silence  # untyped
-        call()
-
-
-def _check_memory(checkpoint: Checkpoint, placement: Placement, *, packed: bool) -> None:
-    loaded = checkpoint.parameters * placement.dtype.itemsize
-    needed = checkpoint.stored_bytes if packed else loaded
-    if needed > placement.memory_budget_bytes:
-        raise ModelUnusable(
-            f"{checkpoint.folder} needs {needed / 1e9:.1f} GB of memory on {placement.kind};"
-            f" {placement.memory_budget_bytes / 1e9:.1f} GB may be used.",
-            remedy="Close other programs, or choose a smaller or a quantised model.",
-        )
-
-
-def _build_config(
-    checkpoint: Checkpoint,
-) -> tuple[Any, PreTrainedConfig, tuple[str, ...]]:
-    """(class of the model, its configuration, notes)."""
-    import transformers
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-
-    raw = checkpoint.config
-    supported = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(raw.model_type)
-    classes = (supported,) if isinstance(supported, str) else tuple(supported or ())
-    if raw.architecture not in classes:
-        raise ModelUnusable(
-            f"{checkpoint.folder} is a {raw.architecture} ({raw.model_type}), which transformers"
-            f" {transformers.__version__} does not know as a causal language model.",
-            remedy="Choose a model of a supported architecture.",
-        )
     _check_sizes(checkpoint)
-    try:
-        config_class: Any = CONFIG_MAPPING[raw.model_type]
-        kept, left_out = raw.allowed(_declared_fields(config_class))
-        config = config_class(**kept)
-    except _NONSENSE as error:
-        raise ModelUnusable(
-            f"{checkpoint.folder}/config.json makes no sense ({_brief(error)})."
-        ) from error
-    notes = (f"config keys left out: {', '.join(left_out)[:200]}",) if left_out else ()
-    return getattr(transformers, raw.architecture), config, notes
+    _check_memory(checkpoint, placement, packed=packed)
+    config = checkpoint.config
+    is_glm = config.model_type == "glm" and config.architecture == "GlmForCausalLM"
+    if native and is_glm and placement.kind == CPU and not packed and is_plain_glm(config.fields):
+        return load_glm_model(checkpoint, placement)
+    from glm_runtime.transformers_model import load_transformers_model
 
-
-def _declared_fields(config_class: Any) -> set[str]:
-    return {field.name for field in fields(config_class)} | set(config_class.attribute_map)
+    return load_transformers_model(checkpoint, placement, packed=packed)
 
 
 def _check_sizes(checkpoint: Checkpoint) -> None:
@@ -133,27 +51,12 @@ def _check_sizes(checkpoint: Checkpoint) -> None:
             )
 
 
-def _state(
-    checkpoint: Checkpoint, dtype: torch.dtype, *, packed: bool
-) -> tuple[dict[str, torch.Tensor], dict[str, QuantizedWeight]]:
-    """(float tensors by name, weights that stay packed).
-
-    A packed weight leaves a placeholder of its shape without memory behind. Embeddings and an
-    output layer tied to them are looked up by row, so they are dequantised.
-    """
-    state: dict[str, torch.Tensor] = {}
-    kept: dict[str, QuantizedWeight] = {}
-    for name, weight in checkpoint.weights():
-        if isinstance(weight, torch.Tensor):
-            state[name] = weight
-        elif packed and name.endswith("_proj.weight"):
-            kept[name] = weight
-            state[name] = torch.zeros((), dtype=dtype).expand(weight.shape)
-        else:
-            state[name] = weight.dequantize(dtype)
-    return state, kept
-
-
-def _brief(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}"
+def _check_memory(checkpoint: Checkpoint, placement: Placement, *, packed: bool) -> None:
+    loaded = checkpoint.parameters * placement.dtype.itemsize
+    needed = checkpoint.stored_bytes if packed else loaded
+    if needed > placement.memory_budget_bytes:
+        raise ModelUnusable(
+            f"{checkpoint.folder} needs {needed / 1e9:.1f} GB of memory on {placement.kind};"
+            f" {placement.memory_budget_bytes / 1e9:.1f} GB may be used.",
+            remedy="Close other programs, or choose a smaller or a quantised model.",
+        )

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn.functional import silu
 
 from glm_codegen.code_engine import CodeEngine, load_engine
 from glm_protocol.completion import CompletionMode, FinishReason
 from glm_protocol.errors import BadRequest, EngineFailed, ModelUnknown, ModelUnusable
+from glm_runtime import glm_model
 from glm_runtime.engine import EngineOptions
 from tests.codegen.engine_driver import Answer, complete, gather, load, request
 from tests.runtime.tiny_models import (
@@ -124,16 +126,17 @@ def test_after_running_out_of_memory_it_answers_like_a_fresh_engine(
 ) -> None:
     engine = load(folder)
     complete(engine, asked())
-    layer: Any = engine._decoder._model.model.layers[1].mlp
-    forward = layer.forward
+    calls = iter(range(100))
 
     def runs_out(x: torch.Tensor) -> torch.Tensor:
-        raise MemoryError
+        if next(calls) == 3:  # in the second layer of the second chunk
+            raise MemoryError
+        return silu(x)
 
-    monkeypatch.setattr(layer, "forward", runs_out)
+    monkeypatch.setattr(glm_model, "silu", runs_out)
     failed = complete(engine, asked("import os\n" * 30))
     assert isinstance(failed.error, EngineFailed)
-    monkeypatch.setattr(layer, "forward", forward)
+    monkeypatch.setattr(glm_model, "silu", silu)
     again = complete(engine, asked())
     assert again.end is not None
     assert again.end.tokens.reused == 0

@@ -13,9 +13,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from glm_protocol.errors import ModelUnusable
+from glm_runtime.causal_model import CausalModel
 from glm_runtime.checkpoint import looks_finite, open_checkpoint
 from glm_runtime.device import TorchAccelerator, choose_placement
+from glm_runtime.glm_model import GlmModel
 from glm_runtime.model_loading import load_model
+from glm_runtime.transformers_model import TransformersModel
 from tests.runtime.tiny_models import GLM, GPT2, LLAMA, quantized, random_weights, write_model
 
 PLACEMENT = choose_placement(device="cpu", dtype="float32", accelerator=TorchAccelerator())
@@ -31,14 +34,16 @@ def folder(tmp_path: Path, weights: dict[str, torch.Tensor]) -> Path:
     return write_model(tmp_path / "model", weights=weights)
 
 
+NATIVE = pytest.mark.parametrize("native", [True, False], ids=["native", "transformers"])
+
+
 def load(folder: Path, **options: Any) -> Any:
     return load_model(open_checkpoint(folder), PLACEMENT, **options)[0]
 
 
-def logits(model: Any) -> torch.Tensor:
+def logits(model: CausalModel) -> torch.Tensor:
     with torch.inference_mode():
-        answer: torch.Tensor = model(input_ids=torch.arange(40)[None]).logits
-    return answer
+        return model.forward(range(40), model.new_store())
 
 
 def edit_config(folder: Path, **changes: Any) -> None:
@@ -46,15 +51,42 @@ def edit_config(folder: Path, **changes: Any) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
 
 
-@pytest.mark.parametrize("config", [GLM, LLAMA, GPT2], ids=["glm", "llama", "gpt2"])
-def test_loaded_logits_are_those_of_transformers(tmp_path: Path, config: dict[str, Any]) -> None:
+UNTIED = {**GLM, "tie_word_embeddings": False, "attention_bias": False}
+WHOLE_HEAD = {**GLM, "partial_rotary_factor": 1.0, "rope_theta": 500.0, "rms_norm_eps": 1e-3}
+
+
+@pytest.mark.parametrize(
+    ("config", "ours"),
+    [(GLM, True), (UNTIED, True), (WHOLE_HEAD, True), (GLM, False), (LLAMA, False), (GPT2, False)],
+    ids=["glm", "untied", "whole head", "glm of transformers", "llama", "gpt2"],
+)
+def test_loaded_logits_are_those_of_transformers(
+    tmp_path: Path, config: dict[str, Any], ours: bool
+) -> None:
     import transformers
 
     weights = random_weights(config, seed=3)
-    model = load(write_model(tmp_path, config, weights=weights))
-    reference = getattr(transformers, config["architectures"][0])(model.config)
+    folder = write_model(tmp_path, config, weights=weights)
+    model = load(folder, native=ours)
+    assert isinstance(model, GlmModel) == ours
+    reference: Any = load(folder, native=False).model.config
+    reference = getattr(transformers, config["architectures"][0])(reference)
     reference.load_state_dict(weights, strict=False)
-    assert torch.allclose(logits(model), logits(reference.eval()), atol=1e-5)
+    with torch.inference_mode():
+        expected = reference.eval()(input_ids=torch.arange(40)[None]).logits[0, -1]
+    assert torch.allclose(logits(model), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"rope_scaling": {"rope_type": "linear", "factor": 2.0}}, {"hidden_act": "gelu"}],
+    ids=["rope", "activation"],
+)
+def test_what_our_code_does_not_compute_is_left_to_transformers(
+    folder: Path, change: dict[str, Any]
+) -> None:
+    edit_config(folder, **change)
+    assert isinstance(load(folder), TransformersModel)
 
 
 def test_shards_make_the_same_model(tmp_path: Path, folder: Path, weights: Any) -> None:
@@ -84,12 +116,15 @@ def test_quantised_folder_is_close(
         write_model(tmp_path / "quantised", config, weights=stored),
         keep_packed_above=0 if packed else 10**9,
     )
-    kinds = {type(module).__name__ for module in model.modules()}
-    assert ("QuantizedLinear" in kinds) == packed
+    if packed:
+        kinds = {type(module).__name__ for module in model.model.modules()}
+        assert "QuantizedLinear" in kinds
+    else:
+        assert isinstance(model, GlmModel)
     expected = logits(load(folder))
     error = (logits(model) - expected).std() / expected.std()
     assert float(error) < most
-    unpacked = load(tmp_path / "quantised")
+    unpacked = load(tmp_path / "quantised", native=False)
     assert torch.allclose(logits(model), logits(unpacked), atol=1e-4)
 
 
@@ -107,21 +142,23 @@ def test_truncated_weights_are_refused(folder: Path) -> None:
         open_checkpoint(folder)
 
 
-def test_missing_and_unexpected_weights_are_named(folder: Path, weights: Any) -> None:
+@NATIVE
+def test_missing_and_unexpected_weights_are_named(folder: Path, weights: Any, native: bool) -> None:
     stored = dict(weights)
     gone = stored.pop("model.layers.1.mlp.down_proj.weight")
     save_file(stored, folder / "model.safetensors")
     with pytest.raises(ModelUnusable, match=r"missing: model\.layers\.1\.mlp\.down_proj"):
-        load(folder)
+        load(folder, native=native)
     save_file(weights | {"extra.weight": gone.clone()}, folder / "model.safetensors")
     with pytest.raises(ModelUnusable, match=r"unexpected: extra\.weight"):
-        load(folder)
+        load(folder, native=native)
 
 
-def test_weights_of_another_shape_are_refused(folder: Path) -> None:
+@NATIVE
+def test_weights_of_another_shape_are_refused(folder: Path, native: bool) -> None:
     edit_config(folder, hidden_size=64)
     with pytest.raises(ModelUnusable, match=r"do not fit their config\.json"):
-        load(folder)
+        load(folder, native=native)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -201,8 +238,9 @@ def test_config_that_asks_for_code_or_files_is_refused(
 def test_a_key_that_no_class_declares_is_left_out_and_told(folder: Path) -> None:
     edit_config(folder, fantasy=[1], _commit_hash="x", auto_map=None, glm_trained_length=512)
     checkpoint = open_checkpoint(folder)
-    model, notes = load_model(checkpoint, PLACEMENT)
-    assert not hasattr(model.config, "fantasy")
+    model, notes = load_model(checkpoint, PLACEMENT, native=False)
+    assert isinstance(model, TransformersModel)
+    assert not hasattr(model.model.config, "fantasy")
     assert notes == ("config keys left out: _commit_hash, auto_map, fantasy",)
     assert checkpoint.config.trained_length == 512
 
@@ -225,10 +263,13 @@ def test_a_key_that_no_class_declares_is_left_out_and_told(folder: Path) -> None
         ({"glm_quantization": 8}, "not an object"),
     ],
 )
-def test_config_that_makes_no_sense(folder: Path, change: dict[str, Any], reason: str) -> None:
+@NATIVE
+def test_config_that_makes_no_sense(
+    folder: Path, change: dict[str, Any], reason: str, native: bool
+) -> None:
     edit_config(folder, **change)
     with pytest.raises(ModelUnusable, match=reason):
-        load(folder)
+        load(folder, native=native)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "[" * 100_000, '{"a":' * 9999])
@@ -288,9 +329,11 @@ def test_no_folder_no_weights(tmp_path: Path, folder: Path) -> None:
         open_checkpoint(folder)
 
 
-def test_loading_reads_the_file_once_and_keeps_tied_weights_tied(folder: Path) -> None:
-    model = load(folder)
+def test_tied_weights_stay_tied_and_count_once(folder: Path) -> None:
+    model = load(folder, native=False).model
     assert model.lm_head.weight is model.model.embed_tokens.weight
     stored = load_file(folder / "model.safetensors")
     assert torch.equal(model.lm_head.weight, stored["model.embed_tokens.weight"])
     assert not any(parameter.requires_grad for parameter in model.parameters())
+    bytes_of_weights = sum(tensor.nbytes for tensor in stored.values())
+    assert load(folder).weight_bytes == bytes_of_weights

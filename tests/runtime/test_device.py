@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from glm_protocol.errors import BadRequest, ModelUnusable
+from glm_runtime.causal_model import KVStore
 from glm_runtime.checkpoint import open_checkpoint
 from glm_runtime.decode import Decoder
 from glm_runtime.device import TorchAccelerator, choose_placement, free_cpu_bytes
 from glm_runtime.model_loading import load_model
+from glm_runtime.transformers_model import TransformersModel
 from tests.runtime.tiny_models import write_model
 
 REPOSITORY = Path(__file__).parents[2]
@@ -111,20 +113,18 @@ class MissingOperator:
         self.fails_at = fails_at
         self.moved_to: list[Any] = []
 
-    def to(self, *where: Any) -> None:
+    def move(self, *where: Any) -> None:
         self.moved_to.append(where)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
-    def __call__(self, **inputs: Any) -> Any:
+    def forward(self, tokens: list[int], store: KVStore) -> torch.Tensor:
         self.calls += 1
+        logits: torch.Tensor = self.model.forward(tokens, store)
         if self.calls >= self.fails_at and not self.moved_to:
-            inputs["past_key_values"].layers[0].update(
-                torch.ones(1, 2, 3, 8), torch.ones(1, 2, 3, 8)
-            )
             raise NotImplementedError("The operator 'aten::rope' is not implemented for NPU")
-        return self.model(**inputs)
+        return logits
 
 
 @pytest.mark.parametrize("fails_at", [1, 2, 5])
@@ -150,7 +150,15 @@ def test_fallback_for_a_missing_operator(tmp_path: Path, fails_at: int) -> None:
     assert decoder.notes == (
         "fell back from npu to cpu: The operator 'aten::rope' is not implemented for NPU",
     )
-    assert len(lacking.moved_to) == 1
+    assert lacking.moved_to == [(torch.device("cpu"), torch.float32)]
+
+
+def test_transformers_code_runs_on_accelerators_and_moves(tmp_path: Path) -> None:
+    placement = choose_placement(device=None, dtype="float16", accelerator=Npu())
+    model, _ = load_model(open_checkpoint(write_model(tmp_path)), placement)
+    assert isinstance(model, TransformersModel)
+    model.move(torch.device("cpu"), torch.float32)
+    assert model.forward([1, 2], model.new_store()).dtype == torch.float32
 
 
 def test_no_second_fallback_from_the_cpu(tmp_path: Path) -> None:

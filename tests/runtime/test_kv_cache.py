@@ -10,20 +10,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glm_runtime.causal_model import CausalModel, KVStore
 from glm_runtime.checkpoint import open_checkpoint
 from glm_runtime.decode import Decoder
 from glm_runtime.device import TorchAccelerator, choose_placement
-from glm_runtime.kv_cache import KVCache
 from glm_runtime.model_loading import load_model
 from tests.runtime.tiny_models import GLM, GPT2, LLAMA, MISTRAL, write_model
 
 PLACEMENT = choose_placement(device="cpu", dtype="float32", accelerator=TorchAccelerator())
 
 
-@pytest.fixture(scope="module")
-def glm(tmp_path_factory: pytest.TempPathFactory) -> Any:
+@pytest.fixture(scope="module", params=[True, False], ids=["ours", "transformers"])
+def glm(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
     folder = write_model(tmp_path_factory.mktemp("glm"))
-    return load_model(open_checkpoint(folder), PLACEMENT)[0]
+    return load_model(open_checkpoint(folder), PLACEMENT, native=request.param)[0]
 
 
 def prefilled(decoder: Decoder, prompt: list[int]) -> torch.Tensor:
@@ -33,17 +33,19 @@ def prefilled(decoder: Decoder, prompt: list[int]) -> torch.Tensor:
     return logits
 
 
-def uncached(model: Any, tokens: list[int]) -> torch.Tensor:
+def uncached(model: CausalModel, tokens: list[int]) -> torch.Tensor:
     with torch.inference_mode():
-        logits: torch.Tensor = model(input_ids=torch.tensor([tokens]), use_cache=False).logits[
-            0, -1
-        ]
-    return logits
+        return model.forward(tokens, model.new_store())
 
 
-@pytest.mark.parametrize("config", [GLM, LLAMA, GPT2, MISTRAL], ids=lambda c: c["model_type"])
-def test_cached_equals_uncached(tmp_path: Path, config: dict[str, Any]) -> None:
-    model = load_model(open_checkpoint(write_model(tmp_path, config)), PLACEMENT)[0]
+@pytest.mark.parametrize(
+    ("config", "native"),
+    [(GLM, True), (GLM, False), (LLAMA, False), (GPT2, False), (MISTRAL, False)],
+    ids=["our glm", "glm", "llama", "gpt2", "mistral"],
+)
+def test_cached_equals_uncached(tmp_path: Path, config: dict[str, Any], native: bool) -> None:
+    checkpoint = open_checkpoint(write_model(tmp_path, config))
+    model = load_model(checkpoint, PLACEMENT, native=native)[0]
     decoder = Decoder(model, PLACEMENT, chunk=16)
     first = list(range(30, 80))
     second = [*first[:40], 7, 8, 9]
@@ -93,13 +95,11 @@ def test_room_grows_past_its_first_size(glm: Any) -> None:
 
 
 def test_clear_forgets(glm: Any) -> None:
-    cache = KVCache(glm.config)
     decoder = Decoder(glm, PLACEMENT)
-    decoder.cache = cache
     prefilled(decoder, [1, 2, 3])
-    cache.clear()
-    assert cache.tokens == []
-    assert cache.store.get_seq_length() == 0
+    decoder.cache.clear()
+    assert decoder.cache.tokens == []
+    assert torch.equal(prefilled(decoder, [4, 5]), uncached(glm, [4, 5]))
 
 
 class RunsOut:
@@ -107,16 +107,16 @@ class RunsOut:
 
     def __init__(self, model: Any, error: BaseException) -> None:
         self.model, self.error = model, error
-        self.config = model.config
         self.fails = True
 
-    def __call__(self, **inputs: Any) -> Any:
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def forward(self, tokens: list[int], store: KVStore) -> torch.Tensor:
+        logits: torch.Tensor = self.model.forward(tokens, store)
         if self.fails:
-            inputs["past_key_values"].layers[0].update(
-                torch.ones(1, 2, 3, 8), torch.ones(1, 2, 3, 8)
-            )
             raise self.error
-        return self.model(**inputs)
+        return logits
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,8 @@ def test_out_of_memory_leaves_a_clean_cache(glm: Any, error: BaseException) -> N
 
 
 def test_other_faults_are_not_taken_for_memory(glm: Any) -> None:
-    decoder = Decoder(RunsOut(glm, RuntimeError("shapes differ")), PLACEMENT)  # type: ignore[arg-type]
+    model: Any = RunsOut(glm, RuntimeError("shapes differ"))
+    decoder = Decoder(model, PLACEMENT)
     decoder.begin([1])
     with pytest.raises(RuntimeError, match="shapes differ"):
         decoder.prefill()

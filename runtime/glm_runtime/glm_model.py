@@ -1,0 +1,323 @@
+"""GlmForCausalLM in plain torch: the family of CodeGeeX2, CodeGeeX4 and nano-code.
+
+The same numbers as transformers' class (tests compare), for two reasons: transformers takes
+longer to import than everything else of a cold start together, and a small model's step is
+mostly Python and dispatch, of which there is less here: q, k and v come of one product, rotation
+of one for all heads, query heads that share a key head are folded into its query axis.
+
+RMSNorm, SwiGLU, grouped queries; rotary embedding of adjacent pairs on the first part of each
+head (GLM-4, https://arxiv.org/abs/2406.12793).
+
+Legend: N new tokens, T tokens held and new, D hidden, H query heads, K key heads, G = H / K,
+S head size, R rotated pairs of it, F feed-forward, P positions, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
+
+from glm_protocol.errors import ModelUnusable
+from glm_runtime.causal_model import KVStore
+from glm_runtime.checkpoint import Checkpoint
+from glm_runtime.device import Placement
+from glm_runtime.quantized_weight import QuantizedWeight
+
+_GROWTH = 512  # tokens by which room is made at least
+# What the forward below assumes where a config says it at all.
+_CHOICES = {"hidden_act": "silu", "rope_scaling": None, "is_encoder_decoder": False}
+_DEFAULTS: dict[str, Any] = {
+    "attention_bias": True,
+    "rms_norm_eps": 1.5625e-07,
+    "tie_word_embeddings": False,
+    "eos_token_id": [151329, 151336, 151338],
+}  # of transformers' GlmConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GlmShape:
+    """The sizes that a config.json must give."""
+
+    vocab_size: int
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    max_position_embeddings: int
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if type(value) is not int or not 0 < value < 2**31:
+                raise ValueError(f"{name} must be a positive integer, not {value!r}")
+        if self.num_attention_heads % self.num_key_value_heads:
+            raise ValueError("num_key_value_heads does not divide num_attention_heads")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GlmLayer:
+    """Weights of one layer; `qkv` and `gate_up` are stacked by rows."""
+
+    norm_D: torch.Tensor
+    qkv: torch.Tensor
+    qkv_bias: torch.Tensor | None
+    out: torch.Tensor
+    mlp_norm_D: torch.Tensor
+    gate_up: torch.Tensor
+    down: torch.Tensor
+
+
+def is_plain_glm(fields: Mapping[str, Any]) -> bool:
+    """Whether a config of model_type glm asks for nothing that is not computed here."""
+    rope = fields.get("rope_parameters") or {}
+    return (
+        all(fields.get(key, value) in (value, None) for key, value in _CHOICES.items())
+        and isinstance(rope, dict)
+        and set(rope) <= {"rope_type", "rope_theta", "partial_rotary_factor"}
+        and rope.get("rope_type", "default") == "default"
+    )
+
+
+class GlmStore:
+    """keys and values [layers, 2, K, room, S], of which the first `length` tokens count."""
+
+    def __init__(self, model: GlmModel) -> None:
+        self._model = model
+        self.length = 0
+        self.room: torch.Tensor | None = None
+
+    def cut(self, length: int) -> bool:
+        self.length = length
+        return True
+
+    def clear(self) -> None:
+        self.length, self.room = 0, None
+
+    def reserve(self, total: int) -> torch.Tensor:
+        """Room for `total` tokens, with the held ones in it."""
+        if self.room is None or self.room.shape[3] < total:
+            held = 0 if self.room is None else self.room.shape[3]
+            larger = self._model.new_room(max(total + _GROWTH, held * 3 // 2))
+            if self.room is not None:
+                larger[:, :, :, : self.length] = self.room[:, :, :, : self.length]
+            self.room = larger
+        return self.room
+
+
+class GlmModel:
+    """The weights and the forward."""
+
+    def __init__(
+        self,
+        shape: GlmShape,
+        weights: dict[str, torch.Tensor],
+        *,
+        epsilon: float,
+        rotation_PR: torch.Tensor,
+        stop_ids: frozenset[int],
+    ) -> None:
+        """`weights` by the names of transformers; emptied, so that stacking needs no double."""
+        self._shape = shape
+        self._epsilon = epsilon
+        self._rotation_PR = rotation_PR
+        self.vocabulary_size = shape.vocab_size
+        self.positions: int | None = shape.max_position_embeddings
+        self.stop_ids = stop_ids
+        self._embedding_VD = weights.pop("model.embed_tokens.weight")
+        self._head_VD = weights.pop("lm_head.weight", self._embedding_VD)
+        self._norm_D = weights.pop("model.norm.weight")
+        self._layers = [_stack(weights, index) for index in range(shape.num_hidden_layers)]
+        assert not weights, f"weights left over: {list(weights)}"
+
+    @property
+    def weight_bytes(self) -> int:
+        tensors = [self._embedding_VD, self._norm_D]
+        tensors += [] if self._head_VD is self._embedding_VD else [self._head_VD]
+        for layer in self._layers:
+            tensors += [
+                tensor for name in layer.__slots__ if (tensor := getattr(layer, name)) is not None
+            ]
+        return sum(tensor.nbytes for tensor in tensors)
+
+    def new_store(self) -> GlmStore:
+        return GlmStore(self)
+
+    def new_room(self, tokens: int) -> torch.Tensor:
+        shape = self._shape
+        return self._norm_D.new_empty(
+            (shape.num_hidden_layers, 2, shape.num_key_value_heads, tokens, shape.head_dim)
+        )
+
+    def move(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Nothing is known to need it: this code runs where it was loaded, on the CPU."""
+        raise NotImplementedError(f"GlmModel stays on the CPU, asked for {device} {dtype}")
+
+    def forward(self, tokens: Sequence[int], store: KVStore) -> torch.Tensor:
+        assert isinstance(store, GlmStore)
+        begin, end = store.length, store.length + len(tokens)
+        room = store.reserve(end)
+        x_ND = self._embedding_VD[torch.tensor(tokens)]
+        rotation_N1R = self._rotation_PR[begin:end, None]
+        mask = self._mask(begin, end)
+        for layer, kv in zip(self._layers, room.unbind(), strict=True):
+            x_ND = x_ND + self._attend(layer, x_ND, kv, begin, rotation_N1R, mask)
+            h_ND = rms_norm(x_ND, layer.mlp_norm_D.shape, layer.mlp_norm_D, self._epsilon)
+            gate_NF, up_NF = linear(h_ND, layer.gate_up).chunk(2, dim=-1)
+            x_ND = x_ND + linear(silu(gate_NF).mul_(up_NF), layer.down)
+        store.length = end
+        last_D = rms_norm(x_ND[-1], self._norm_D.shape, self._norm_D, self._epsilon)
+        return linear(last_D, self._head_VD)
+
+    def _mask(self, begin: int, end: int) -> torch.Tensor | None:
+        """[G * N, T], added to scores: a query sees what is held and new tokens up to its own."""
+        new = end - begin
+        if new == 1:
+            return None
+        mask_NT = self._norm_D.new_full((new, end), -torch.inf).triu_(begin + 1)
+        return mask_NT.repeat(self._shape.num_attention_heads // self._shape.num_key_value_heads, 1)
+
+    def _attend(
+        self,
+        layer: GlmLayer,
+        x_ND: torch.Tensor,
+        kv: torch.Tensor,
+        begin: int,
+        rotation_N1R: torch.Tensor,
+        mask: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Attention's addition to the stream; writes new keys and values into `kv` [2, K, T, S]."""
+        shape, new = self._shape, len(x_ND)
+        heads, keys, size = shape.num_attention_heads, shape.num_key_value_heads, shape.head_dim
+        end = begin + new
+        h_ND = rms_norm(x_ND, layer.norm_D.shape, layer.norm_D, self._epsilon)
+        qkv_NHS = linear(h_ND, layer.qkv, layer.qkv_bias).view(new, heads + 2 * keys, size)
+        _rotate(qkv_NHS[:, : heads + keys], rotation_N1R)
+        kv[:, :, begin:end] = qkv_NHS[:, heads:].view(new, 2, keys, size).permute(1, 2, 0, 3)
+        # Query heads j of one key head j // G stand together: [K, G * N, S].
+        q_NKGS = qkv_NHS[:, :heads].view(new, keys, heads // keys, size)
+        q = q_NKGS.permute(1, 2, 0, 3).reshape(1, keys, -1, size)
+        answer = scaled_dot_product_attention(q, kv[:1, :, :end], kv[1:, :, :end], mask)
+        y_NKGS = answer.view(keys, heads // keys, new, size).permute(2, 0, 1, 3)
+        return linear(y_NKGS.reshape(new, heads * size), layer.out)
+
+
+def _rotate(x_NHS: torch.Tensor, rotation_N1R: torch.Tensor) -> None:
+    """Rotate the first pairs of each head in place, in float32: a pair is a complex number."""
+    rotated = x_NHS[..., : 2 * rotation_N1R.shape[-1]]
+    pairs = torch.view_as_complex(rotated.float().view(*rotated.shape[:-1], -1, 2))
+    rotated.copy_(torch.view_as_real(pairs * rotation_N1R).flatten(-2))
+
+
+def load_glm_model(
+    checkpoint: Checkpoint, placement: Placement
+) -> tuple[GlmModel, tuple[str, ...]]:
+    """(model, notes). Quantised weights are dequantised. Raises ModelUnusable."""
+    fields = {**_DEFAULTS, **checkpoint.config.fields}
+    where = f"{checkpoint.folder}/config.json"
+    try:
+        shape = GlmShape(**{name: fields[name] for name in GlmShape.__slots__})
+        shapes = _expected(shape, bias=bool(fields["attention_bias"]))
+        epsilon, rotation_PR = float(fields["rms_norm_eps"]), _rotation(shape, fields)
+    except KeyError as error:
+        raise ModelUnusable(f"{where} does not say {error}.") from error
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ModelUnusable(f"{where} makes no sense ({error}).") from error
+    weights = {
+        name: (
+            weight.dequantize(placement.dtype)
+            if isinstance(weight, QuantizedWeight)
+            else weight.to(placement.dtype, copy=True)  # out of the file: aligned, and ours
+        )
+        for name, weight in checkpoint.weights()
+    }
+    if fields["tie_word_embeddings"]:
+        weights.pop("lm_head.weight", None)
+        del shapes["lm_head.weight"]
+    checkpoint.compare_names(
+        missing=set(shapes) - set(weights), unexpected=set(weights) - set(shapes)
+    )
+    for name, weight in weights.items():
+        if tuple(weight.shape) != shapes[name]:
+            raise ModelUnusable(
+                f"The weights in {checkpoint.folder} do not fit their config.json ({name} is"
+                f" {tuple(weight.shape)}, not {shapes[name]})."
+            )
+    return GlmModel(
+        shape,
+        weights,
+        epsilon=epsilon,
+        rotation_PR=rotation_PR,
+        stop_ids=_stop_ids(fields["eos_token_id"]),
+    ), ()
+
+
+def _rotation(shape: GlmShape, fields: Mapping[str, Any]) -> torch.Tensor:
+    """e^(i · position · frequency) as complex64 [P, R]."""
+    rope = {**fields, **(fields.get("rope_parameters") or {})}
+    width = int(shape.head_dim * float(rope.get("partial_rotary_factor", 0.5)))
+    if not 0 < width <= shape.head_dim or width % 2:
+        raise ValueError("partial_rotary_factor leaves no whole pairs")
+    theta = float(rope.get("rope_theta", 10_000.0))
+    frequency_R = 1.0 / theta ** (torch.arange(0, width, 2, dtype=torch.float32) / width)
+    position_P = torch.arange(shape.max_position_embeddings, dtype=torch.float32)
+    angle_PR = position_P[:, None] * frequency_R
+    return torch.polar(torch.ones_like(angle_PR), angle_PR)
+
+
+def _expected(shape: GlmShape, *, bias: bool) -> dict[str, tuple[int, ...]]:
+    """Shape of every weight by its name."""
+    hidden, forward = shape.hidden_size, shape.intermediate_size
+    queries = shape.num_attention_heads * shape.head_dim
+    keys = shape.num_key_value_heads * shape.head_dim
+    layer: dict[str, tuple[int, ...]] = {
+        "input_layernorm.weight": (hidden,),
+        "self_attn.q_proj.weight": (queries, hidden),
+        "self_attn.k_proj.weight": (keys, hidden),
+        "self_attn.v_proj.weight": (keys, hidden),
+        "self_attn.o_proj.weight": (hidden, queries),
+        "post_attention_layernorm.weight": (hidden,),
+        "mlp.gate_up_proj.weight": (2 * forward, hidden),
+        "mlp.down_proj.weight": (hidden, forward),
+    }
+    if bias:
+        layer |= {"self_attn.q_proj.bias": (queries,)}
+        layer |= {f"self_attn.{name}_proj.bias": (keys,) for name in "kv"}
+    shapes: dict[str, tuple[int, ...]] = {
+        "model.embed_tokens.weight": (shape.vocab_size, hidden),
+        "lm_head.weight": (shape.vocab_size, hidden),
+        "model.norm.weight": (hidden,),
+    }
+    for index in range(shape.num_hidden_layers):
+        shapes |= {f"model.layers.{index}.{name}": size for name, size in layer.items()}
+    return shapes
+
+
+def _stack(weights: dict[str, torch.Tensor], index: int) -> GlmLayer:
+    """Take the weights of one layer out of `weights`."""
+
+    def take(name: str) -> torch.Tensor:
+        return weights.pop(f"model.layers.{index}.{name}")
+
+    qkv = torch.cat([take(f"self_attn.{name}_proj.weight") for name in "qkv"])
+    has_bias = f"model.layers.{index}.self_attn.q_proj.bias" in weights
+    return GlmLayer(
+        norm_D=take("input_layernorm.weight"),
+        qkv=qkv,
+        qkv_bias=(
+            torch.cat([take(f"self_attn.{name}_proj.bias") for name in "qkv"]) if has_bias else None
+        ),
+        out=take("self_attn.o_proj.weight"),
+        mlp_norm_D=take("post_attention_layernorm.weight"),
+        gate_up=take("mlp.gate_up_proj.weight"),
+        down=take("mlp.down_proj.weight"),
+    )
+
+
+def _stop_ids(ids: int | list[int] | None) -> frozenset[int]:
+    return frozenset(ids if isinstance(ids, list) else [] if ids is None else [ids])
