@@ -41,15 +41,15 @@ def ready(network: Network, seed: int = 3) -> Network:
     return network.eval().requires_grad_(False)
 
 
-def sizes(*, positions: int, vocabulary: int) -> TransformerConfig:
+def sizes(*, positions: int, vocabulary: int, layers: int = 2) -> TransformerConfig:
     return TransformerConfig(
-        num_layers=2, hidden_size=16, num_attention_heads=2, vocab_size=vocabulary,
+        num_layers=layers, hidden_size=16, num_attention_heads=2, vocab_size=vocabulary,
         max_sequence_length=positions, num_image_tokens=CODES,
     )  # fmt: skip
 
 
-def cogview(*, positions: int = 600) -> CogView:
-    return ready(CogView(sizes(positions=positions, vocabulary=96)))
+def cogview(*, layers: int = 2) -> CogView:
+    return ready(CogView(sizes(positions=600, vocabulary=96, layers=layers)))
 
 
 def coglm() -> CogLM:

