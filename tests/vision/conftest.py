@@ -53,8 +53,9 @@ def read_reference(version: str) -> Reference:
 
 
 @lru_cache
-def read_model(version: str) -> CogVLMForCausalLM:
-    return load_model(DATA / version)
+def read_model(version: str, attention: str = "sdpa") -> CogVLMForCausalLM:
+    """Shared: a test that changes weights or hooks loads its own."""
+    return load_model(DATA / version, attn_implementation=attention)
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from glm_vision import load_model
 from glm_vision.models.cogvlm import CogVLMForCausalLM
 from glm_vision.models.expert_route import position_ids, vision_expert_mask
 
-from .conftest import CASES, Reference
+from .conftest import CASES, Reference, read_model
 
 TOLERANCE: dict[str, Any] = {"atol": 2e-4, "rtol": 1e-4}
 
@@ -101,7 +100,7 @@ def test_eager_equals_sdpa(reference: Reference, case: str) -> None:
     real = inputs["attention_mask"] == 1
     logits = []
     for name in ("eager", "sdpa"):
-        model = load_model(reference.folder, attn_implementation=name)
+        model = read_model(reference.folder.name, name)
         assert model.config._attn_implementation == name
         with torch.no_grad():
             out = model(**inputs, output_attentions=name == "eager")
