@@ -1,4 +1,4 @@
-"""The two miniature models and their reference cases, read once a session."""
+"""The two miniature models and their reference cases, read once a run."""
 
 from __future__ import annotations
 
