@@ -93,6 +93,20 @@ class Editor:
         self.notify("initialized", {})
         return took
 
+    def wait_until_ready(self, seconds: float = 60.0) -> None:
+        """Until the server says that the model is loaded. Raises RuntimeError with its words."""
+        give_up = time.perf_counter() + seconds
+        last: dict[str, Any] = {}
+        while time.perf_counter() < give_up:
+            told = [one for one in self.notifications if one["method"] == "glm/status"]
+            last = told[-1]["params"] if told else {}
+            if last.get("state") == "ready":
+                return
+            if last.get("state") in ("failed", "off"):
+                break
+            time.sleep(0.01)
+        raise RuntimeError(f"no model: {last.get('state', 'silence')} {last.get('message', '')}")
+
     def open(self, path: Path, language: str, text: str) -> str:
         """Open a buffer; returns its URI."""
         uri = path.as_uri()
