@@ -32,7 +32,7 @@ from glm_daemon.serve_options import ServeOptions
 from glm_runtime.engine import EngineOptions
 
 LOG = logging.getLogger(__name__)
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 MAX_CONNECTIONS = 512
 MAX_HEADERS = 16 * 2**10  # bytes
 LOOK_ROUND = 1.0  # seconds between looks at idleness and at the socket
@@ -141,7 +141,7 @@ class Daemon:
         return time.monotonic() - self.state.last_request
 
     def handle_signals(self) -> None:
-        """SIGTERM and SIGINT begin the end; the second one is the end. Call it inside the loop."""
+        """The first of `SIGNALS` begins the end, the second is the end. Needs the running loop."""
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self._on_signal)

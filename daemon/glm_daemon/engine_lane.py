@@ -1,13 +1,17 @@
 """One engine's requests: who waits, who is at work on its worker, who is done.
 
 Hands over at most `EngineInfo.rows` requests at a time, so that order and deadlines of those
-that wait stay here, where a newer or more urgent one can still overtake them.
+that wait stay here, where a newer or more urgent one can still overtake them. The row of a
+cancelled one is free when the worker says so: thus a worker in a long step is not flooded, and
+of a hundred keystrokes during that step it sees the last.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 
 from glm_daemon.completion_job import CompletionJob
 from glm_daemon.pipe import Message
@@ -33,6 +37,7 @@ class EngineLane:
         self._patience = patience
         self._queue = RequestQueue()
         self._running: dict[str, CompletionJob] = {}
+        self._leaving: dict[str, float] = {}  # cancelled, not confirmed; since when
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     @property
@@ -50,8 +55,12 @@ class EngineLane:
     @property
     def free_row(self) -> bool:
         """True when a job submitted now would start now."""
+        return self._free_rows > 0 and not self.waiting
+
+    @property
+    def _free_rows(self) -> int:
         info = self.supervisor.info
-        return info is not None and len(self._running) < info.rows and not self.waiting
+        return 0 if info is None else info.rows - len(self._running) - len(self._leaving)
 
     @property
     def engine_name(self) -> str:
@@ -83,6 +92,10 @@ class EngineLane:
         self._pump()
 
     def worker_said(self, message: Message) -> None:
+        if message["op"] == "cancelled":
+            self._leaving.pop(str(message["id"]), None)
+            self._pump()
+            return
         job = self._running.get(str(message.get("id")))
         if job is None:  # cancelled while the chunk was on its way
             return
@@ -98,6 +111,7 @@ class EngineLane:
     def worker_down(self) -> None:
         refusal = self.supervisor.refusal
         lost, self._running = list(self._running.values()), {}
+        self._leaving.clear()
         for job in lost:
             again = refusal is None and job.first_text is None and job.attempts < MAX_ATTEMPTS
             if again:
@@ -113,8 +127,7 @@ class EngineLane:
         return EngineFailed(error.message if error else "The engine's process ended.")
 
     def _pump(self) -> None:
-        info = self.supervisor.info
-        while info is not None and len(self._running) < info.rows:
+        while self._free_rows > 0:
             job = self._queue.pop()
             if job is None:
                 return
@@ -138,11 +151,19 @@ class EngineLane:
         elif job.key in self._running:
             LOG.error("job %s is overdue", job.key)
             job.fail(EngineFailed("The engine did not answer in time."))
+        elif self._stuck:
+            job.fail(EngineFailed("The engine does not answer."))
         elif self.supervisor.state is EngineState.READY:
             job.finish(FinishReason.DEADLINE, model=self.engine_name)
         else:
             state = self.supervisor.state.replace("_", " ")
             job.fail(NotReady(f"The model was not ready before the deadline (it is {state})."))
+
+    @property
+    def _stuck(self) -> bool:
+        """A cancelled request has kept its row for longer than any step should take."""
+        since = min(self._leaving.values(), default=math.inf)
+        return time.monotonic() - since > self._patience.overdue
 
     def _overdue(self, job: CompletionJob) -> float:
         return job.request.deadline_ms / 1e3 + self._patience.overdue
@@ -151,6 +172,7 @@ class EngineLane:
         if timer := self._timers.pop(job.key, None):
             timer.cancel()
         if self._running.pop(job.key, None):  # ended by us, not by the engine
+            self._leaving[job.key] = time.monotonic()
             self.supervisor.send({"op": "cancel", "id": job.key})
         self._queue.drop_done()
         self._pump()

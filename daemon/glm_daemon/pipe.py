@@ -8,6 +8,7 @@ was taken over by a hostile model file cannot run code in the daemon. No IO here
     submit  request (its id is the daemon's)    failed  error            loading failed
     cancel  id                                  chunk   id, chunk
     ping    n                                   error   id, error
+                                                cancelled  id            its row is free
                                                 pong    n
                                                 broken  error            `step` raised; it exits
 """

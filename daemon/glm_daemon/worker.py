@@ -85,6 +85,7 @@ def _obey(message: Message, pipe: PipeEnd, engine: CodeEngine) -> None:
                 pipe.send(_outcome(request.id, error))
         case "cancel":
             engine.cancel(str(message["id"]))
+            pipe.send({"op": "cancelled", "id": message["id"]})
         case "ping":
             pipe.send({"op": "pong", "n": message["n"]})
 
@@ -126,7 +127,8 @@ def run(connection: socket.socket) -> int:
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return 0
     except Exception as error:  # noqa: BLE001, the worker's edge
-        _log_fault(error)
+        if not isinstance(error, GlmError):
+            _log_fault(error)
         failure = _as_engine_failure(error)
         pipe.send({"op": stage, **failure.to_wire(), "type": type(error).__name__})
     return 1

@@ -202,3 +202,23 @@ async def test_a_family_without_an_engine_is_said_and_stops_nothing(
         with pytest.raises(Unsupported):
             here.pool.submit(completion_request())
         assert (await here.http.get("/ready")).json()["state"] == "stopped"
+
+
+async def test_a_worker_in_a_long_step_sees_the_last_keystroke_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = tmp_path / "journal"
+    use(monkeypatch, step_delay_s=0.2, journal=str(journal))
+    async with local_daemon() as here:
+        jobs = []
+        for number in range(1000):
+            jobs.append(here.pool.submit(completion_request(f"{number}", document="d")))
+            if number % 100 == 0:
+                await asyncio.sleep(0)
+        assert (here.pool.running, here.pool.waiting) == (0, 1)
+        last = await whole(jobs[-1])
+        assert last.end is not None
+        assert last.end.finish is FinishReason.STOP
+        assert {(await job.next()).end is not None for job in jobs[:-1]} == {True}
+        lines = [json.loads(line) for line in journal.read_text().splitlines()]
+        assert 2 <= [line["op"] for line in lines].count("submit") <= 5

@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -296,3 +300,58 @@ def test_a_stderr_that_nobody_reads_stops_nothing() -> None:
         os.close(reading)
         os.close(writing)
         shutil.rmtree(folders.runtime.parent)
+
+
+def as_nobody(act: Callable[[], int]) -> int:
+    """Exit code of `act` in a child process of user 65534."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads, Python 3.12
+        pid = os.fork()
+    if pid == 0:
+        code = 99
+        try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            code = act()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.mark.needs_root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
+def test_another_user_gets_nothing_even_when_the_modes_are_wide_open() -> None:
+    def ask() -> int:
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(path)
+            except PermissionError:
+                return 1
+            try:
+                client.sendall(b"GET /health HTTP/1.1\r\nhost: glm-lsp\r\n\r\n")
+                return 2 if client.recv(100) == b"" else 0
+            except ConnectionError:
+                return 2
+
+    with running_daemon() as daemon:
+        path = str(daemon.folders.socket)
+        daemon.folders.runtime.parent.chmod(0o711)
+        assert as_nobody(ask) == 1  # by the folder
+        daemon.folders.runtime.chmod(0o711)
+        assert as_nobody(ask) == 1  # by the socket
+        daemon.folders.socket.chmod(0o666)
+        assert as_nobody(ask) == 2  # by the peer's uid
+        assert daemon.complete()
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux")
+def test_running_out_of_descriptors_passes() -> None:
+    with running_daemon() as daemon:
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (40, 40))
+        with contextlib.ExitStack() as stack:
+            for _ in range(60):
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.connect(str(daemon.folders.socket))
+            time.sleep(0.2)
+        assert daemon.complete()
