@@ -8,7 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-PACKAGES = ("glm_protocol", "glm_runtime", "glm_codegen", "glm_daemon", "glm_lsp")
+PACKAGES = (
+    *("glm_protocol", "glm_runtime", "glm_codegen", "glm_vision", "glm_t2i"),
+    *("glm_daemon", "glm_lsp"),
+)
 
 
 @cache
