@@ -9,6 +9,7 @@ Legend: B batch (1), T tokens of this forward, V vocabulary.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import torch
@@ -19,7 +20,10 @@ from glm_runtime.device import CPU, Placement
 from glm_runtime.kv_cache import KVCache
 from glm_runtime.thread_count import ThreadCount
 
-PREFILL_CHUNK = 128  # tokens: a cancel waits for one chunk at most
+# Tokens of a chunk of prefill. A cancel waits for one chunk at most, so the size follows the
+# speed of the machine: it is halved above the longest time and doubled below the shortest.
+SMALLEST_CHUNK, FIRST_CHUNK, LARGEST_CHUNK = 64, 128, 512
+LONGEST_CHUNK_S, SHORTEST_CHUNK_S = 0.04, 0.012
 
 
 class Decoder:
@@ -30,13 +34,14 @@ class Decoder:
         model: CausalModel,
         placement: Placement,
         *,
-        chunk: int = PREFILL_CHUNK,
+        chunk: int | None = None,
         threads: ThreadCount | None = None,
     ) -> None:
-        """`threads` None: torch's count of threads is left as it is."""
+        """`chunk`: a fixed size, in tokens; `threads` None: torch's count is left as it is."""
         self._model = model
         self._threads = threads
-        self._chunk = chunk
+        self._chunk = FIRST_CHUNK if chunk is None else chunk
+        self._chunk_is_fixed = chunk is not None
         self.placement = placement
         self.notes: tuple[str, ...] = placement.notes
         self.cache = KVCache(model.new_store())
@@ -44,7 +49,11 @@ class Decoder:
 
     def warm_up(self) -> None:
         """Compute a chunk and a step, so that the first request finds everything in place."""
-        self.begin([0] * (self._chunk + 1))
+        positions = self._model.positions
+        length = self._chunk + 1 if positions is None else min(self._chunk + 1, positions - 1)
+        if length < 1:
+            return
+        self.begin([0] * length)
         while self._pending:
             self.prefill()
         self.step(0)
@@ -66,7 +75,10 @@ class Decoder:
         Raises EngineFailed when memory runs out; what was kept is then forgotten.
         """
         tokens, self._pending = self._pending[: self._chunk], self._pending[self._chunk :]
+        began = time.perf_counter()
         logits_V = self._forward(tokens)
+        if not self._chunk_is_fixed and len(tokens) == self._chunk:
+            self._chunk = next_chunk(self._chunk, time.perf_counter() - began)
         return None if self._pending else logits_V
 
     @torch.inference_mode()
@@ -114,6 +126,15 @@ class Decoder:
             memory_budget_bytes=self.placement.memory_budget_bytes,
             notes=self.notes,
         )
+
+
+def next_chunk(chunk: int, seconds: float) -> int:
+    """Size of the next chunk after one of `chunk` tokens took so long."""
+    if seconds > LONGEST_CHUNK_S:
+        return max(SMALLEST_CHUNK, chunk // 2)
+    if seconds < SHORTEST_CHUNK_S:
+        return min(LARGEST_CHUNK, chunk * 2)
+    return chunk
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

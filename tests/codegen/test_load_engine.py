@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -231,3 +233,16 @@ def test_a_loaded_engine_is_idle_and_empty(folder: Path) -> None:
     assert answer.end is not None
     assert answer.end.tokens.reused == 0
     assert answer.end.finish in (FinishReason.STOP, FinishReason.LENGTH)
+
+
+def test_a_glm_model_starts_without_transformers(folder: Path) -> None:
+    """Importing transformers takes longer than the rest of a cold start."""
+    code = (
+        "import sys\n"
+        "from glm_codegen.code_engine import load_engine\n"
+        "from glm_runtime.engine import EngineOptions\n"
+        f"load_engine(EngineOptions(model={str(folder)!r}, device='cpu', threads=1))\n"
+        "print(*sorted({'transformers', 'sympy', 'huggingface_hub'} & set(sys.modules)))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == ""
