@@ -1,1 +1,1 @@
-"""How each small model of the project was made, from corpus to weights. Not imported at run time."""
+"""How each small model of the project was made, from corpus to weights; no part of serving."""

@@ -25,9 +25,9 @@ def zip_members(path: Path, wanted: Wanted) -> Iterator[tuple[str, bytes]]:
                 yield info.filename, archive.read(info)
 
 
-def tar_members(stream: io.BufferedIOBase | io.BytesIO, wanted: Wanted) -> Iterator[
-    tuple[str, bytes]
-]:
+def tar_members(
+    stream: io.BufferedIOBase | io.BytesIO, wanted: Wanted
+) -> Iterator[tuple[str, bytes]]:
     """Files of a tar archive in any of the compressions the standard library knows."""
     with tarfile.open(fileobj=stream, mode="r|*") as archive:
         for member in archive:

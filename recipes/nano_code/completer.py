@@ -1,7 +1,7 @@
 """A checkpoint or model folder that answers a context; for measuring, not for serving.
 
 The prompt is rendered by the serving code; decoding is plain greedy batches through
-transformers, without the engine's cache, healing or deadlines.
+transformers in bf16, without the engine's cache, healing or deadlines.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from recipes.nano_code import checkpoint
 from recipes.nano_code.tokenizer import MODEL
 from recipes.nano_code.weights import read_weights
 
-NEW_TOKENS = {CompletionMode.LINE: 40, CompletionMode.BLOCK: 120}
+NEW_TOKENS = {CompletionMode.LINE: 40, CompletionMode.BLOCK: 96}
 
 
 class Completer:
@@ -31,7 +31,8 @@ class Completer:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self._length = int(config["glm_trained_length"])
         kept = {key: value for key, value in config.items() if not key.startswith("glm_")}
-        self.network = GlmForCausalLM(GlmConfig(**kept | {"dtype": "float32"})).eval()
+        self.network = GlmForCausalLM(GlmConfig(**kept | {"dtype": "float32"})).bfloat16()
+        self.network.train(False)
         state = checkpoint.load(weights)[0] if weights else read_weights(folder)
         state = {name: tensor for name, tensor in state.items() if name.startswith("model.")}
         self.network.load_state_dict(state, strict=False)
@@ -41,9 +42,7 @@ class Completer:
         self._pad = int(config["pad_token_id"])
 
     @torch.no_grad()
-    def complete_many(
-        self, contexts: Sequence[CodeContext], mode: CompletionMode
-    ) -> list[str]:
+    def complete_many(self, contexts: Sequence[CodeContext], mode: CompletionMode) -> list[str]:
         """Greedy completion of each context, all in one batch padded at the left."""
         new = NEW_TOKENS[mode]
         prompts = [
@@ -54,7 +53,7 @@ class Completer:
         ids = torch.full((len(prompts), width), self._pad)
         for row, prompt in enumerate(prompts):
             ids[row, width - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids)
-        made = self.network.generate(
+        made = self.network.generate(  # type: ignore[misc]
             input_ids=ids,
             attention_mask=(ids != self._pad).long(),
             max_new_tokens=new,
@@ -72,8 +71,6 @@ class Completer:
             texts.append(text)
         return texts
 
-    def complete(
-        self, context: CodeContext, mode: CompletionMode = CompletionMode.LINE
-    ) -> str:
+    def complete(self, context: CodeContext, mode: CompletionMode = CompletionMode.LINE) -> str:
         """Greedy completion of one context."""
         return self.complete_many([context], mode)[0]

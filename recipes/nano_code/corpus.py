@@ -202,7 +202,7 @@ def main() -> None:
             ))  # fmt: skip
             print(f"{package.wanted.folder}: {rows[-1].bytes} bytes {rows[-1].note}", flush=True)
     for writer in writers.values():
-        writer.close()
+        writer.close()  # type: ignore[no-untyped-call]
     write_got(rows)
 
 

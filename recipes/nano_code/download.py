@@ -99,7 +99,7 @@ def main() -> None:
     versions = {(row.registry, row.name): row.version for row in read_got()}
     if any(package.registry.startswith("debian") for package in wanted):
         prepare_apt((OUT / "apt").absolute())
-    os.environ["npm_config_update_notifier"] = "false"
+    os.environ["NPM_CONFIG_UPDATE_NOTIFIER"] = "false"
     with ThreadPoolExecutor(max_workers=6) as pool:
         jobs = [
             pool.submit(fetch, package, versions.get((package.registry, package.name), ""))

@@ -1,8 +1,9 @@
 """How good nano-code is on packages it never saw, beside two baselines without a network.
 
-`python -m recipes.nano_code.evaluate [--per-language 30]` writes `results.json` beside this file:
-exact match, edit similarity and first word right at LINE and BLOCK spots, bits per byte, each
-with a 95 % interval. The baselines: words of the open file, and an n-gram model with a cache.
+`python -m recipes.nano_code.evaluate baselines`, then `... evaluate network`, write
+`results/baselines.json` and `results/network.json` beside this file: exact match, edit similarity
+and first word right at LINE and BLOCK spots, and bits per byte, each with a 95 % interval. The
+baselines are the words of the open file and an n-gram model with a cache of it.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ from recipes.nano_code.corpus import SourceFile, read_files
 from recipes.nano_code.measures import Mean, bootstrap, edit_similarity, first_word
 from recipes.nano_code.ngram import CacheCounts, NgramModel
 from recipes.nano_code.spots import Spot, draw_spots
+from recipes.nano_code.tokenizer import MODEL
 
-RESULTS = Path(__file__).parent / "results.json"
-NGRAM_TOKENS = 6_000_000
+RESULTS = Path(__file__).parent / "results"
+NGRAM_TOKENS = 4_000_000
 NEAR_CHARS = 6000
-BATCH = 16
+BATCH = 50
 WINDOW = 512
 Complete = Callable[[Spot], str]
 
@@ -126,9 +128,9 @@ def scores(model: str, answers: Sequence[Answer]) -> list[Score]:
     return found
 
 
-def windows(files: Sequence[SourceFile], tokenizer: TextTokenizer, count: int) -> list[
-    tuple[str, list[int], int]
-]:
+def windows(
+    files: Sequence[SourceFile], tokenizer: TextTokenizer, count: int
+) -> list[tuple[str, list[int], int]]:
     """For each language up to `count` runs of tokens from file starts, with their bytes."""
     found, taken = [], dict[str, int]()
     order = sorted(files, key=lambda file: (file.package, file.path))
@@ -173,65 +175,72 @@ def corpus_tokens(tokenizer: TextTokenizer, limit: int) -> list[int]:
     return found[:limit]
 
 
-def bits_per_byte(files: Sequence[SourceFile], count: int, bits: dict[str, Callable[
-    [Sequence[int]], float
-]], tokenizer: TextTokenizer) -> dict[str, dict[str, Mean]]:  # fmt: skip
-    """Bits per byte by model and language, with intervals over the windows."""
-    table: dict[str, dict[str, list[float]]] = {name: {} for name in bits}
-    for language, ids, size in windows(files, tokenizer, count):
-        for name, needs in bits.items():
-            value = needs(ids) / size
-            for key in ("all", language):
-                table[name].setdefault(key, []).append(value)
-    return {
-        name: {key: bootstrap(values) for key, values in sorted(rows.items())}
-        for name, rows in table.items()
-    }
+def bits_per_byte(
+    asked: Sequence[tuple[str, list[int], int]], needs: Callable[[Sequence[int]], float]
+) -> dict[str, Mean]:
+    """Bits per byte by language and over all, with intervals over the windows."""
+    found: dict[str, list[float]] = {}
+    for language, ids, size in asked:
+        value = needs(ids) / size
+        for key in ("all", language):
+            found.setdefault(key, []).append(value)
+    return {key: bootstrap(values) for key, values in sorted(found.items())}
+
+
+def network_report(
+    completer: Completer, spots: Sequence[Spot], asked: Sequence[tuple[str, list[int], int]]
+) -> tuple[list[Score], dict[str, dict[str, Mean]]]:
+    """Scores and bits of nano-code."""
+    bits = bits_per_byte(asked, lambda ids: network_bits(completer, ids))
+    print(f"nano-code: {bits['all'].value:.3f} bits per byte", flush=True)
+    return scores("nano-code", network_answers(completer, spots)), {"nano-code": bits}
+
+
+def baseline_report(
+    tokenizer: TextTokenizer, spots: Sequence[Spot], asked: Sequence[tuple[str, list[int], int]]
+) -> tuple[list[Score], dict[str, dict[str, Mean]]]:
+    """Scores and bits of the two baselines."""
+    words = [judge(spot, open_file_words.complete(spot.context)) for spot in spots]
+    ngram = NgramModel(corpus_tokens(tokenizer, NGRAM_TOKENS), tokenizer.vocabulary_size)
+    said = [judge(s, ngram_complete(ngram, tokenizer, s.context, s.mode)) for s in spots]
+    bits = bits_per_byte(asked, lambda ids: ngram_bits(ngram, ids))
+    found = scores("words of the open file", words) + scores("n-gram with cache", said)
+    return found, {"n-gram with cache": bits}
 
 
 def main() -> None:
-    """Ask everybody everything and write the results."""
+    """Ask the network or the baselines and write what they said."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--per-language", type=int, default=30)
-    parser.add_argument("--windows", type=int, default=20)
+    parser.add_argument("who", choices=("network", "baselines"))
+    parser.add_argument("--per-language", type=int, default=26)
+    parser.add_argument("--windows", type=int, default=12)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--checkpoint", type=Path, help="instead of the model folder's weights")
-    parser.add_argument("--write", type=Path, default=RESULTS)
+    parser.add_argument("--folder", type=Path, default=RESULTS)
     arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
     began = time.monotonic()
     files = list(read_files("held-out"))
     spots = draw_spots(files, per_language=arguments.per_language)
-    completer = Completer(weights=arguments.checkpoint)
-    tokenizer = completer.tokenizer
-    found = scores("nano-code", network_answers(completer, spots))
-    print(f"network asked: {time.monotonic() - began:.0f} s", flush=True)
-    found += scores(
-        "words of the open file",
-        [judge(spot, open_file_words.complete(spot.context)) for spot in spots],
-    )
-    ngram = NgramModel(corpus_tokens(tokenizer, NGRAM_TOKENS), tokenizer.vocabulary_size)
-    found += scores(
-        "n-gram with cache",
-        [judge(s, ngram_complete(ngram, tokenizer, s.context, s.mode)) for s in spots],
-    )
-    print(f"baselines asked: {time.monotonic() - began:.0f} s", flush=True)
-    bits = bits_per_byte(
-        files,
-        arguments.windows,
-        {
-            "nano-code": lambda ids: network_bits(completer, ids),
-            "n-gram with cache": lambda ids: ngram_bits(ngram, ids),
-        },
-        tokenizer,
-    )
+    tokenizer = TextTokenizer.from_folder(MODEL)
+    asked = windows(files, tokenizer, arguments.windows)
+    if arguments.who == "network":
+        completer = Completer(weights=arguments.checkpoint)
+        found, bits = network_report(completer, spots, asked)
+    else:
+        found, bits = baseline_report(tokenizer, spots, asked)
     result = {
         "spots": len(spots),
+        "windows": len(asked),
         "ngram_tokens": NGRAM_TOKENS,
         "scores": [asdict(score) for score in found],
         "bits_per_byte": {
             name: {key: asdict(mean) for key, mean in rows.items()} for name, rows in bits.items()
         },
     }
-    arguments.write.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    path = arguments.folder / f"{arguments.who}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     for score in found:
         if score.language == "all":
             print(f"{score.model:24} {score.mode:6} exact {score.exact.value:.3f} similarity "

@@ -155,7 +155,8 @@ class Layer(nn.Module):
     def forward(self, x_BTD: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """[B, T, D] to [B, T, D]."""
         x_BTD = x_BTD + self.self_attn(self.input_layernorm(x_BTD), cos, sin)
-        return x_BTD + self.mlp(self.post_attention_layernorm(x_BTD))
+        y_BTD: Tensor = x_BTD + self.mlp(self.post_attention_layernorm(x_BTD))
+        return y_BTD
 
 
 class Stack(nn.Module):

@@ -25,7 +25,8 @@ def orthogonalise(g_NRC: Tensor, steps: int = 5) -> Tensor:
     for _ in range(steps):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.mT if flip else x
+    orthogonal: Tensor = x.mT if flip else x
+    return orthogonal
 
 
 class Muon:
@@ -54,7 +55,7 @@ class Muon:
     def share(self) -> None:
         """Move the velocities to memory that forked processes share."""
         for velocity in self._velocity.values():
-            velocity.share_memory_()
+            velocity.share_memory_()  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def step(self, rate: float) -> None:

@@ -26,4 +26,4 @@ def complete(context: CodeContext) -> str:
     if not fitting:
         return ""
     best = max(fitting, key=lambda word: (counts[word], last.get(word, -1), word))
-    return best[len(typed) :]
+    return str(best[len(typed) :])

@@ -40,9 +40,7 @@ def chunks_of(text: str) -> tuple[Chunk, ...]:
     for start in range(0, len(lines), CHUNK_LINES):
         piece = "\n".join(lines[start : start + CHUNK_LINES]).strip("\n")
         if 60 <= len(piece) <= 700:
-            found.append(
-                Chunk(text=piece + "\n", identifiers=frozenset(IDENTIFIER.findall(piece)))
-            )
+            found.append(Chunk(text=piece + "\n", identifiers=frozenset(IDENTIFIER.findall(piece))))
     return tuple(found)
 
 
@@ -58,9 +56,9 @@ class Neighbours:
             self._folders.setdefault((file.package, str(path.parent)), []).append(file)
             self._stems.setdefault((file.package, path.stem), []).append(file)
 
-    def candidates(self, file: SourceFile, words: set[str], chance: random.Random) -> list[
-        SourceFile
-    ]:
+    def candidates(
+        self, file: SourceFile, words: set[str], chance: random.Random
+    ) -> list[SourceFile]:
         """At most ten other files: mentioned by name first, then neighbours in the folder."""
         found: dict[str, SourceFile] = {}
         for word in sorted(words):

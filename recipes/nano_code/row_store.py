@@ -12,9 +12,7 @@ from torch import Tensor
 Batch = tuple[Tensor, Tensor, Tensor]
 
 
-def as_batch(
-    tokens: NDArray[np.uint16], weights: NDArray[np.uint8], device: torch.device
-) -> Batch:
+def as_batch(tokens: NDArray[np.uint16], weights: NDArray[np.uint8], device: torch.device) -> Batch:
     """Inputs, targets (int64) and weights (0 to 1), each [B, T], on the device."""
     ids = torch.from_numpy(tokens.astype(np.int64)).to(device)
     return ids[:, :-1], ids[:, 1:], torch.from_numpy(weights).to(device).float() / 100

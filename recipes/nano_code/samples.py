@@ -2,8 +2,8 @@
 
 `python -m recipes.nano_code.samples --rows 8192` adds shards under `out/nano_code/shards-512/`:
 `tokens` uint16 [rows, 513] and `weights` uint8 [rows, 512] in hundredths, for the targets
-`tokens[:, 1:]`. `--length 256` makes shorter rows, for the first part of a run. No sample is cut at random: the prompt is rendered by the very code that serves,
-to the budget that the answer leaves.
+`tokens[:, 1:]`. `--length 256` makes shorter rows, for the first part of a run. No sample is cut
+at random: the prompt is rendered by the very code that serves, to the budget the answer leaves.
 """
 
 from __future__ import annotations
@@ -140,9 +140,9 @@ class RowMaker:
                 yield row
 
 
-def target_weights(prompt: Prompt, middle: list[int], *, prefix_weight: int | None = None) -> list[
-    int
-]:
+def target_weights(
+    prompt: Prompt, middle: list[int], *, prefix_weight: int | None = None
+) -> list[int]:
     """Weight of each target of `prompt + middle`: one fewer than there are tokens."""
     weights: list[int] = []
     for piece in prompt.pieces:
@@ -153,9 +153,9 @@ def target_weights(prompt: Prompt, middle: list[int], *, prefix_weight: int | No
     return (weights + [MIDDLE_WEIGHT] * len(middle))[1:]
 
 
-def shard(rows: Iterator[Row], count: int, pad: int, length: int) -> tuple[
-    NDArray[np.uint16], NDArray[np.uint8]
-]:
+def shard(
+    rows: Iterator[Row], count: int, pad: int, length: int
+) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
     """`count` rows as arrays [count, length + 1] and [count, length], padded at the end."""
     tokens = np.full((count, length + 1), pad, dtype=np.uint16)
     weights = np.zeros((count, length), dtype=np.uint8)

@@ -27,9 +27,7 @@ SPECIAL_TOKENS = (
 )
 # A newline with the indentation of the next line is one piece; digits stand alone; a word takes
 # at most one leading space; runs of punctuation take one leading space; other white space runs.
-PIECES = (
-    r"\n[ \t]*|[ ]?[\p{L}_]+|\p{N}|[ ]?[^\s\p{L}\p{N}_]+|[ \t]+(?=[ ][\p{L}_])|[ \t]+|\s+"
-)
+PIECES = r"\n[ \t]*|[ ]?[\p{L}_]+|\p{N}|[ ]?[^\s\p{L}\p{N}_]+|[ \t]+(?=[ ][\p{L}_])|[ \t]+|\s+"
 SAMPLE_BYTES = 24_000_000
 
 

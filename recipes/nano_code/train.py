@@ -187,8 +187,8 @@ def append_curve(row: list[object]) -> None:
         writer.writerow(row)
 
 
-def lead(trainer: Trainer, progress: Progress, size: StepSize) -> Progress:
-    """Run to the horizon or a signal; saves along the way and at the end."""
+def lead(trainer: Trainer, progress: Progress, size: StepSize, limit_s: float) -> Progress:
+    """Run to the horizon, the limit or a signal; saves along the way and at the end."""
     stop, horizon = Stop(), Horizon(path=RUN / "minutes")
     signal.signal(signal.SIGTERM, stop.ask)
     signal.signal(signal.SIGINT, stop.ask)
@@ -201,7 +201,9 @@ def lead(trainer: Trainer, progress: Progress, size: StepSize) -> Progress:
         elapsed = time.monotonic() - began
         factor = rate_factor(step=progress.step, elapsed_s=elapsed, total_s=total_s)
         order = Order(
-            stop=elapsed >= total_s or stop.asked, first_row=progress.rows, factor=factor
+            stop=elapsed >= min(total_s, limit_s) or stop.asked,
+            first_row=progress.rows,
+            factor=factor,
         )
         team.give(order)
         team.wait()
@@ -238,6 +240,7 @@ def main() -> None:
     """Set the run up from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, required=True, help="over all resumes")
+    parser.add_argument("--horizon", type=float, help="minutes to plan for, if later resumed")
     parser.add_argument("--rows", type=int, default=8, help="rows a step")
     parser.add_argument("--length", type=int, default=LENGTH, help="targets of a row")
     parser.add_argument("--item-rows", type=int, default=2, help="rows a process takes at once")
@@ -251,10 +254,8 @@ def main() -> None:
     # One thread from the very start: a thread pool does not survive a fork.
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    size = StepSize(
-        rows=arguments.rows, item_rows=arguments.item_rows, length=arguments.length
-    )
-    Horizon(path=RUN / "minutes").set(arguments.minutes)
+    size = StepSize(rows=arguments.rows, item_rows=arguments.item_rows, length=arguments.length)
+    Horizon(path=RUN / "minutes").set(arguments.horizon or arguments.minutes)
     trainer = Trainer(NanoGlm(NanoConfig()).to(device), processes)
     progress = Progress(length=size.length)
     if arguments.resume:
@@ -264,6 +265,8 @@ def main() -> None:
             progress = replace(progress, rows=0, length=size.length)
     elif arguments.init_from:
         trainer.model.load_state_dict(read_weights(arguments.init_from))
+    # Without --horizon the file `minutes` alone rules, so that it may be moved while training.
+    limit = arguments.minutes if arguments.horizon else float("inf")
     fork = multiprocessing.get_context("fork")
     for rank in range(1, processes):
         fork.Process(
@@ -271,7 +274,7 @@ def main() -> None:
         ).start()
     if arguments.compile:
         trainer.compile()
-    progress = lead(trainer, progress, size)
+    progress = lead(trainer, progress, size, 60 * limit)
     print(f"done: {progress}; held-out loss {validation_loss(trainer.model, device):.4f}")
 
 

@@ -75,9 +75,7 @@ class CodeGeeX4Format:
         """Whether the tokenizer has every control token of this format."""
         return all(tokenizer.control_id(control) is not None for control in CONTROL)
 
-    def render(
-        self, context: CodeContext, *, mode: CompletionMode, token_budget: int
-    ) -> Prompt:
+    def render(self, context: CodeContext, *, mode: CompletionMode, token_budget: int) -> Prompt:
         """See `PromptFormat.render`."""
         mode = decide_mode(context, mode)
         encode, control = self._tokenizer.encode, self._ids

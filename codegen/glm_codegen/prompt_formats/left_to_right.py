@@ -32,9 +32,7 @@ class LeftToRightFormat:
         stops = (tokenizer.control_id(name) for name in STOPS)
         self._stop_ids = frozenset(stop for stop in stops if stop is not None)
 
-    def render(
-        self, context: CodeContext, *, mode: CompletionMode, token_budget: int
-    ) -> Prompt:
+    def render(self, context: CodeContext, *, mode: CompletionMode, token_budget: int) -> Prompt:
         """See `PromptFormat.render`."""
         mode = decide_mode(context, mode)
         tag = language_tag(context.language, self._generation)

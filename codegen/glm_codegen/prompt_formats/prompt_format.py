@@ -53,9 +53,7 @@ class PromptFormat(Protocol):
     def reads_suffix(self) -> bool:
         """Whether the text after the cursor reaches the model."""
 
-    def render(
-        self, context: CodeContext, *, mode: CompletionMode, token_budget: int
-    ) -> Prompt:
+    def render(self, context: CodeContext, *, mode: CompletionMode, token_budget: int) -> Prompt:
         """Prompt of at most `token_budget` tokens.
 
         Deterministic. The prefix keeps its end, the suffix its start, snippets come in the given

@@ -89,9 +89,7 @@ def need_of(text: str, room: int, encode: Encode) -> int:
     return min(len(encode(text)), room)
 
 
-def pack(
-    prefix: str, suffix: str, snippets: Sequence[str], *, room: int, encode: Encode
-) -> Packed:
+def pack(prefix: str, suffix: str, snippets: Sequence[str], *, room: int, encode: Encode) -> Packed:
     """Share `room` tokens among the parts.
 
     Each part may use its share; what one leaves goes to the prefix, then the snippets, then the
