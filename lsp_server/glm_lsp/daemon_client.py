@@ -180,8 +180,15 @@ class DaemonClient:
             raise DaemonUnreachable("No daemon is running.")
         make_private_folder(folders.runtime)
         give_up = time.monotonic() + START_TIMEOUT_S
+        silences = 0
         while time.monotonic() < give_up:
-            health = await self._find(address)
+            try:
+                health = await self._find(address)
+            except DaemonUnreachable:
+                silences += 1  # one may be a busy machine, or a daemon on its way out
+                if silences > 1:
+                    raise
+                continue
             if not start:
                 if health is None:
                     raise DaemonUnreachable("No daemon is running.")
@@ -344,6 +351,8 @@ def error_of(status: int, body: bytes, headers: Any) -> GlmError:
 
 def unreachable(error: Exception) -> DaemonUnreachable:
     """A transport fault in our words."""
+    if "Timeout" in type(error).__name__:
+        return DaemonUnreachable("The daemon does not answer.", remedy="See `glm-lsp status`.")
     return DaemonUnreachable(f"The daemon cannot be reached ({type(error).__name__}).")
 
 

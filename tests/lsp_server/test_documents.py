@@ -206,10 +206,10 @@ def test_an_edit_that_grows_beyond_all_use_is_not_kept() -> None:
 
 def test_identifiers_are_found_in_linear_time() -> None:
     buffer = document("x" * 80_000)
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(1000):
         assert buffer.identifier_start(Cursor(line=0, index=80_000)).index == 80_000 - 256
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert document("a.höhe_2").identifier_start(Cursor(line=0, index=8)).index == 2
     assert document("a. ").identifier_start(Cursor(line=0, index=3)).index == 3
 
@@ -217,19 +217,19 @@ def test_identifiers_are_found_in_linear_time() -> None:
 def test_ten_thousand_edits_take_little_time() -> None:
     text = "    value = compute(argument)\n" * 1000
     buffer = document(text)
-    started = time.perf_counter()
+    started = time.process_time()
     for number in range(10_000):
         buffer.change(number + 2, [change((number % 1000, 4), (number % 1000, 4), "z")])
-    assert time.perf_counter() - started < 1.5
+    assert time.process_time() - started < 1.5
     assert len(buffer.text) == len(text) + 10_000
 
 
 def test_edits_of_many_lines_take_little_time() -> None:
     buffer = document("short\n" * 200_000)
-    started = time.perf_counter()
+    started = time.process_time()
     for number in range(200):
         buffer.change(number + 2, [change((100_000, 0), (100_000, 0), "new\n")])
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_line_end_of_a_document() -> None:

@@ -68,11 +68,11 @@ def test_what_an_editor_sends_is_read(body: bytes) -> None:
 
 
 def test_a_bomb_costs_little_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for body in (b"[]," * 2_000_000, b'"' + b'\\"' * 2_000_000, b'"\\' * 2_000_000):
         with pytest.raises(JsonError):
             parse_body(body)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_lone_surrogates_survive_both_ways() -> None:
