@@ -179,7 +179,8 @@ def card() -> str:
         "## Data",
         "",
         "Public packages under permissive licences, fetched by name; "
-        "`recipes/nano_code/corpus.tsv` lists each with version, licence and bytes. Vendored, generated, minified and test files, "
+        "`recipes/nano_code/corpus.tsv` lists each with version, licence and bytes. Vendored, "
+        "generated, minified and test files, "
         "near-duplicates, licence headers, key-like strings and e-mail addresses were removed.",
         "",
         *data_table(packages),

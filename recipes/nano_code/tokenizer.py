@@ -66,7 +66,7 @@ def build(texts: Iterator[str], vocabulary: int = VOCABULARY) -> Tokenizer:
 def freeze(tokenizer: Tokenizer, folder: Path) -> None:
     """Write the two files that AutoTokenizer reads."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "eos_token": "<|endoftext|>",
