@@ -57,7 +57,7 @@ def dense_attention(
     small_q_BHQD = q_BHQD / (alpha * math.sqrt(q_BHQD.shape[-1]))
     small_BHQK = small_q_BHQD @ k_BHKD.transpose(-1, -2)
     if boost is not None:
-        small_BHQK = small_BHQK + boost / alpha
+        small_BHQK = small_BHQK + boost.to(small_BHQK.dtype) / alpha
     small_BHQK = hide(small_BHQK, mask, masked=MASKED_SCORE / alpha)
     return _relaxed(small_BHQK, alpha) @ v_BHKD
 

@@ -66,7 +66,7 @@ def infill_sequence(
     Raises ValueError on shapes that differ, an empty region, or a region of everything.
     """
     edge = codes_hw.shape[-1]
-    region_hw = region_hw.to(torch.bool)
+    codes_hw, region_hw = codes_hw.cpu(), region_hw.to(device="cpu", dtype=torch.bool)
     if codes_hw.shape != (edge, edge) or region_hw.shape != codes_hw.shape:
         raise ValueError("codes and region must be squares of the same size")
     if not region_hw.any() or region_hw.all():

@@ -101,7 +101,8 @@ def infill_picture(
     if tuple(pixels_CHW.shape) != (3, edge, edge):
         raise ValueError(f"the picture must be [3, {edge}, {edge}], not {tuple(pixels_CHW.shape)}")
     crop = crop_around(box, edge=edge)
-    cut_1CHW = pixels_CHW[:, *crop.slices()][None]
+    weight = models.tokenizer.quantize.proj.weight
+    cut_1CHW = pixels_CHW[:, *crop.slices()][None].to(weight)
     region_hw = region_of(box, crop, edge=edge, cells=coarse)
     codes_hw = models.tokenizer.encode(normalised(_resized(cut_1CHW, coarse * _STRIDE)))[0]
     drawn_Bhw = infill_codes(
@@ -141,6 +142,6 @@ def _enlarged(
 def _resized(images_BCHW: torch.Tensor, side: int) -> torch.Tensor:
     if images_BCHW.shape[-1] == side:
         return images_BCHW
-    return F.interpolate(
-        images_BCHW, size=(side, side), mode="bilinear", align_corners=False, antialias=True
-    )
+    return F.interpolate(  # in float32: half precision has no such filter on a CPU
+        images_BCHW.float(), size=(side, side), mode="bilinear", align_corners=False, antialias=True
+    ).to(images_BCHW)

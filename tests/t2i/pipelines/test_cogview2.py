@@ -92,3 +92,16 @@ def test_pictures_that_cannot_be_filled(models: CogView2) -> None:
         infill_picture(models, TEXT, torch.rand(3, 96, 95), whole, choosers=released(1))
     with pytest.raises(ValueError, match="not all"):
         infill_picture(models, TEXT, torch.rand(3, 96, 96), whole, choosers=released(1))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_draws_too(dtype: torch.dtype) -> None:
+    halves = cogview2()
+    for part in (halves.base, halves.direct, halves.iterative, halves.tokenizer):
+        part.to(dtype)
+    picture = halves.draw(TEXT, choosers=released(4))
+    assert picture.dtype == dtype
+    assert bool(picture.isfinite().all())
+    box = Box(top=0.2, left=0.1, bottom=0.8, right=0.25)
+    filled = infill_picture(halves, TEXT, torch.rand(3, 96, 96), box, choosers=released(1))
+    assert filled.dtype == torch.float32
