@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-unit lint install soak bench clean
+.PHONY: help demo test test-unit lint install soak bench clean test-editors vsix
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -24,3 +24,9 @@ test: install lint ## lint and the whole test suite
 
 test-unit: install ## the tests that start no process
 	@PYTHONPATH=. $(BIN)/python -m pytest tests -q -m "not e2e"
+
+test-editors: install ## both plug-ins in real VS Code and real Neovim
+	@bash scripts/test_editors.sh
+
+vsix: ## plugin_vscode/*.vsix, the VS Code extension
+	@bash plugin_vscode/scripts/package.sh

@@ -14,8 +14,12 @@ return {
     ['glm/status'] = function(_, status, ctx)
       require('glm_lsp.status').set(ctx.client_id, status)
     end,
+    ['window/showMessage'] = function(_, params)
+      require('glm_lsp.notice').from_server(params)
+    end,
   },
   on_init = function(client)
+    require('glm_lsp.fresh_text').watch(client)
     require('glm_lsp.status').set(client.id, { state = 'starting' })
   end,
   on_attach = function(_, bufnr)

@@ -100,6 +100,7 @@ function lookOfStatus(state: string, model: string, message: string): Look {
       return { icon: 'loading~spin', line: line(vscode.l10n.t('The model is being loaded.')) };
     case 'unreachable':
       return { icon: 'debug-disconnect', line: line(vscode.l10n.t('The daemon does not answer; trying again.')) };
+    case 'failed':
     case 'off':
       return { icon: 'warning', line: message === '' ? vscode.l10n.t('No model can answer now.') : message, warn: true };
     default:

@@ -1,11 +1,7 @@
 --- The command :GLM and its completion.
 local M = {}
 
----@param message string
----@param level? integer
-local function say(message, level)
-  vim.notify('GLM: ' .. message, level or vim.log.levels.INFO)
-end
+local say = require('glm_lsp.notice').show
 
 --- Run a command of the server and hand its result on.
 ---@param command string
@@ -25,12 +21,17 @@ local function ask_server(command, on_result)
   end)
 end
 
-local function show_status()
-  say(require('glm_lsp.status').long(0))
+--- One line; what the server last complained about comes with it, and whole with `:GLM status long`.
+---@param how? string
+local function show_status(how)
+  local line = require('glm_lsp.status').long(0)
+  local last = require('glm_lsp.notice').last
+  if how == 'long' then
+    print(line .. (last and '\n' .. last or ''))
+    return
+  end
   ask_server('glm.server.status', function(result)
-    if type(result) == 'table' then
-      print(vim.inspect(result))
-    end
+    say(('%s · %d taken, %d open files'):format(line, result.accepted or 0, result.documents or 0))
   end)
 end
 
@@ -40,7 +41,7 @@ end
 
 ---@type table<string, glm_lsp.Command>
 local commands = {
-  status = { run = show_status },
+  status = { words = { 'long' }, run = show_status },
   toggle = {
     words = { 'all', 'filetype', 'buffer' },
     run = function(scope)

@@ -33,6 +33,13 @@ local function fit(item)
   return text:sub(#typed + 1), vim.range(0, start_row, start_col, end_row, end_col)
 end
 
+--- Whether the suggestion still leads on from what is typed.
+---@param item vim.lsp.inline_completion.Item
+---@return boolean
+function M.fits(item)
+  return fit(item) ~= nil
+end
+
 --- Make one undo step of what is inserted, apart from what was typed before.
 local function break_undo()
   vim.bo.undolevels = vim.bo.undolevels

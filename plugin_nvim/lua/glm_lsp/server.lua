@@ -10,7 +10,7 @@ local told_unusable = false
 
 ---@param message string
 local function warn(message)
-  vim.notify('glm-lsp: ' .. message, vim.log.levels.WARN)
+  require('glm_lsp.notice').show(message, vim.log.levels.WARN)
 end
 
 ---@param folder string

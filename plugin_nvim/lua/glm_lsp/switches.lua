@@ -31,6 +31,7 @@ function M.apply(bufnr)
     for attached in pairs(client.attached_buffers) do
       if bufnr == nil or attached == bufnr then
         vim.lsp.inline_completion.enable(M.wanted(attached), { bufnr = attached })
+        require('glm_lsp.fresh_text').attach(attached)
       end
     end
   end

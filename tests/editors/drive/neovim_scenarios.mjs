@@ -168,7 +168,6 @@ export async function runNeovim(out, editors, program) {
       await until('the status', async () => (await nvim.messages()).includes('ready'));
       await nvim.shot('status');
       const [pid] = lab.processes('glm-lsp --stdio');
-      terminal.send('\r');
       await nvim.command('GLM restart');
       await until('another language server', () => lab.processes('glm-lsp --stdio').some(other => other !== pid));
       await nvim.command('checkhealth glm_lsp');
@@ -180,7 +179,6 @@ export async function runNeovim(out, editors, program) {
       await nvim.shot('health');
       const log = await nvim.lua('table.concat(vim.fn.readfile(vim.lsp.log.get_filename()), " ")');
       for (const secret of ['def add', 'fake_value_', '漢字']) if (log.includes(secret)) throw new Error(`the log holds code: ${secret}`);
-      await nvim.command('helptags ' + path.join(lab.folder('help'), 'none') + ' | echo 1');
       await nvim.quit();
     });
 
