@@ -40,7 +40,7 @@ from glm_runtime.checkpoint import INDEX, SINGLE, looks_finite
 from glm_runtime.quantized_weight import CONFIG_KEY, QuantizationScheme
 
 DEFAULT_SHARD_BYTES = 2_000_000_000
-_LARGEST_MAPPING = 128 << 20  # bytes of source kept mapped
+_LARGEST_MAPPING = 512 << 20  # bytes of source kept mapped
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -39,7 +39,10 @@ def test_peak_memory(tmp_path: Path) -> None:
     write_config(source, {"num_attention_heads": 4, "layernorm_epsilon": 1e-5, "eos": 50256})
     probe = Path(__file__).with_name("peak_memory.py")
     command = [sys.executable, str(probe), str(DATA / "v1"), str(source), str(tmp_path), str(SHARD)]
-    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # two that wait for each other on busy cores
+    one_thread = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+    }  # two that wait for each other on busy cores
     ran = subprocess.run(command, capture_output=True, text=True, check=False, env=one_thread)
     assert ran.returncode == 0, ran.stderr
     for form, grown in json.loads(ran.stdout).items():

@@ -15,7 +15,7 @@ from glm_codegen.models.codegeex_config import CodeGeeXConfig
 from tests.codegen.convert.converting import converted
 from tests.codegen.models.reference_cases import DATA, reference_cases
 
-SMALL: dict[str, int] = {
+SMALL: dict[str, Any] = {
     "vocab_size": 40, "trained_vocab_size": 32, "hidden_size": 16, "intermediate_size": 64,
     "num_hidden_layers": 3, "num_attention_heads": 2, "max_position_embeddings": 12,
     "bos_token_id": 31, "eos_token_id": 31,
@@ -32,7 +32,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small() -> CodeGeeXForCausalLM:
     torch.manual_seed(0)
-    return CodeGeeXForCausalLM(CodeGeeXConfig(**SMALL)).eval()
+    model: Any = CodeGeeXForCausalLM(CodeGeeXConfig(**SMALL))
+    return model.eval()  # type: ignore[no-any-return]
 
 
 def test_defaults_are_the_released_model() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
@@ -29,12 +30,12 @@ def test_announced_before_transformers_is_loaded_and_light() -> None:
 
 
 def test_announced_after_transformers_was_loaded() -> None:
-    for mapping in (CONFIG_MAPPING, AutoModelForCausalLM._model_mapping):
-        mapping._extra_content.clear()  # type: ignore[attr-defined]
+    models: Any = AutoModelForCausalLM
+    for mapping in (CONFIG_MAPPING, models._model_mapping):
+        mapping._extra_content.clear()
     register()
     register()
     config = AutoConfig.for_model("codegeex")
-    found = AutoModelForCausalLM._model_mapping[type(config)]  # type: ignore[index]
-    assert found.__name__ == "CodeGeeXForCausalLM"
+    assert models._model_mapping[type(config)].__name__ == "CodeGeeXForCausalLM"
     watchers = [finder for finder in sys.meta_path if "Watcher" in type(finder).__name__]
     assert len(watchers) == 1
