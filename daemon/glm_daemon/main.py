@@ -41,7 +41,7 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--model", metavar="NAME|PATH", help='registered name, folder, or "fake" (no model)')
-    add("--device", help="torch device type, such as cpu, cuda, mps (default: the best found)")
+    add("--device", help="torch device type, such as cpu, mps, xpu (default: the best)")
     add(
         "--dtype", choices=("float32", "bfloat16", "float16"), help="default: what suits the device"
     )
