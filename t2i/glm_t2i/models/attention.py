@@ -72,11 +72,11 @@ def attention_mask(
     """What a caller may give as a mask, as bool [., ., Q, K], or None where all is visible.
 
     None: causal, the last query sees the last key. An integer n: causal, and columns below n are
-    open to every row. A tensor of 0/1 or bool: [Q, K], [B, Q, K] or [B, 1, Q, K] (Q may be 1).
+    open to every row. A tensor of 0/1 or bool: [Q, K], [B, Q, K] or [B, 1, Q, K].
     Raises ValueError on any other shape.
     """
     if isinstance(mask, torch.Tensor):
-        return _given_mask(mask, queries=queries, keys=keys).to(device)
+        return given_mask(mask, queries=queries, keys=keys).to(device)
     if queries == 1:
         return None
     rows_Q1 = torch.arange(keys - queries, keys, device=device)[:, None]
@@ -85,12 +85,19 @@ def attention_mask(
     return ((columns_K <= rows_Q1) | (columns_K < open_columns))[None, None]
 
 
-def _given_mask(mask: torch.Tensor, *, queries: int, keys: int) -> torch.Tensor:
+def given_mask(
+    mask: torch.Tensor, *, queries: int, keys: int, one_row: bool = False
+) -> torch.Tensor:
+    """A mask as bool [., ., Q, K]; with `one_row`, one that is the same for every query will do.
+
+    Without it [1, K] is refused: it is easily a list of padding that was meant beside causality.
+    """
     if mask.ndim == 2:
         mask = mask[None, None]
     elif mask.ndim == 3:
         mask = mask[:, None]
-    if mask.ndim != 4 or mask.shape[-1] != keys or mask.shape[-2] not in (1, queries):
+    rows = (1, queries) if one_row else (queries,)
+    if mask.ndim != 4 or mask.shape[-1] != keys or mask.shape[-2] not in rows:
         raise ValueError(
             f"attention_mask has shape {tuple(mask.shape)}; it must end in [{queries}, {keys}]"
         )

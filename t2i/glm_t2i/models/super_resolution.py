@@ -20,8 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from glm_t2i.models.attention import attention_mask as as_mask
-from glm_t2i.models.attention import dense_attention, hide, pb_relax_softmax
+from glm_t2i.models.attention import dense_attention, given_mask, hide, pb_relax_softmax
 from glm_t2i.models.coglm import code_logits
 from glm_t2i.models.local_attention import similar, weighting
 from glm_t2i.models.transformer import (
@@ -122,13 +121,9 @@ class _SuperResolution(nn.Module):
         ids_BT = checked_ids(input_ids, vocabulary=self.config.base.vocab_size)
         if ids_BT.shape[1] != self.config.layout[-1]:
             raise ValueError(f"{ids_BT.shape[1]} ids; the layout has {self.config.layout[-1]}")
-        seen = as_mask(
-            attention_mask,
-            queries=self.config.layout[-2],
-            keys=self.config.layout[-2],
-            device=ids_BT.device,
-        )
-        assert seen is not None, "a tensor stays a mask"
+        context = self.config.layout[-2]
+        seen = given_mask(attention_mask, queries=context, keys=context, one_row=True)
+        seen = seen.to(ids_BT.device)
         x_BTE = self.transformer.word_embeddings(ids_BT) + self._positions(position_ids)
 
         def attend(layer: int, attention: SelfAttention, x_BTE: torch.Tensor) -> torch.Tensor:
