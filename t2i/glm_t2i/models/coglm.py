@@ -43,9 +43,11 @@ class CogLM(nn.Module):
         boost: torch.Tensor | None = None,
         cache: KeyValueCache | None = None,
         whole_vocabulary: bool = False,
+        last: int = 0,
         keep_hidden: bool = False,
     ) -> ModelOutput:
-        """Logits [B, T, V] in float32, over image codes or over the `whole_vocabulary`.
+        """Logits [B, T, V] in float32, over image codes or over the `whole_vocabulary`; of the
+        `last` tokens only if not 0.
 
         `input_ids` int64 [B, T]; `position_ids` [B, T] or [T], counted on from the cache if None;
         `attention_mask` as in `attention.attention_mask`, for the new rows. `boost` is added to
@@ -72,7 +74,7 @@ class CogLM(nn.Module):
 
         normed_BTE, hidden = self.transformer.run(x_BTE, attend, keep_hidden=keep_hidden)
         rows = self.config.vocab_size if whole_vocabulary else self.config.num_image_tokens
-        logits_BTV = code_logits(normed_BTE, words.weight[:rows])
+        logits_BTV = code_logits(normed_BTE[:, -last:], words.weight[:rows])
         return ModelOutput(logits=logits_BTV, hidden_states=hidden)
 
 

@@ -50,9 +50,10 @@ class CogView(nn.Module):
         *,
         cache: KeyValueCache | None = None,
         sparse: SparseTraining | SparseStep | None = None,
+        last: int = 0,
         keep_hidden: bool = False,
     ) -> ModelOutput:
-        """Logits [B, T, V] of the token after each.
+        """Logits [B, T, V] of the token after each, or after the `last` ones only if not 0.
 
         `input_ids` int64 [B, T]; `position_ids` [B, T] or [T], counted on from the cache if
         None; `attention_mask` as in `attention.attention_mask` (an integer n opens columns below
@@ -65,7 +66,7 @@ class CogView(nn.Module):
         x_BTE = self.word_embeddings(ids_BT) + self._positions(position_ids, ids_BT, past)
         attend = self._attend(ids_BT, past, attention_mask, cache, sparse)
         normed_BTE, hidden = self.transformer.run(x_BTE, attend, keep_hidden=keep_hidden)
-        logits_BTV = F.linear(normed_BTE, self.word_embeddings.weight)
+        logits_BTV = F.linear(normed_BTE[:, -last:], self.word_embeddings.weight)
         return ModelOutput(logits=logits_BTV, hidden_states=hidden)
 
     def _positions(

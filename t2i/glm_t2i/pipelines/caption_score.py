@@ -32,7 +32,7 @@ def score_sequences(model: CogView, ids: CogViewIds, sequences_BT: torch.Tensor)
     if len(places) != len(sequences_BT) or len(starts) != 1 or max(starts) >= sequences_BT.shape[1]:
         raise ValueError("every row needs its [EOI1] [ROI1] in the same place, and text after it")
     start = starts.pop()
-    logits_BTV = model(sequences_BT[:, :-1]).logits[:, start - 1 :]
+    logits_BTV = model(sequences_BT[:, :-1], last=sequences_BT.shape[1] - start).logits
     return _sum_of_logs(logits_BTV, sequences_BT[:, start:], ids)
 
 
@@ -51,7 +51,7 @@ def score_captions(
     device = model.word_embeddings.weight.device
     context = torch.tensor([image_context(ids, codes_hw)], device=device)
     cache = KeyValueCache(model.config.num_layers, capacity=context.shape[1])
-    first_BV = model(context, cache=cache).logits[:, -1:]
+    first_BV = model(context, cache=cache, last=1).logits
     scores = []
     for caption in captions:
         text_context(ids, caption)  # raises on ids that are not text

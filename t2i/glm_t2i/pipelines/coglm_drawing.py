@@ -91,6 +91,7 @@ def _masked_pass(model: CogLM, sequence: CogLMSequence) -> Pass:
             sequence.mask_QK[start:end, :end].to(new_BN.device),
             boost=sequence.boost(end).to(new_BN.device),
             cache=cache,
+            last=1,
         ).logits
         return logits
 

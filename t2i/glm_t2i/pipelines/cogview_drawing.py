@@ -117,7 +117,7 @@ def causal_pass(model: CogView, positions_T: torch.Tensor | None = None) -> Pass
     def run(new_BN: torch.Tensor, start: int, cache: KeyValueCache) -> torch.Tensor:
         end = start + new_BN.shape[1]
         positions = None if positions_T is None else positions_T[start:end]
-        logits: torch.Tensor = model(new_BN, positions, cache=cache).logits
+        logits: torch.Tensor = model(new_BN, positions, cache=cache, last=1).logits
         return logits
 
     return run

@@ -17,7 +17,7 @@ from glm_t2i.models.key_value_cache import KeyValueCache
 from glm_t2i.pipelines.sampling import Chooser
 
 HOLE = -1
-# (new ids [B, N], index of the first, cache) -> logits [B, N, V]
+# (new ids [B, N], index of the first, cache) -> logits [B, 1 or N, V]
 Pass = Callable[[torch.Tensor, int, KeyValueCache], torch.Tensor]
 # (steps done, steps in all); called between steps, may raise to give up or wait to give way
 OnStep = Callable[[int, int], None]

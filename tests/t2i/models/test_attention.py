@@ -100,3 +100,9 @@ def test_coglm_head_is_the_codes_or_everything() -> None:
     assert everything.shape == (1, 3, 64)
     assert torch.equal(codes, everything[..., :40])
     assert coglm().half()(ids).logits.dtype == torch.float32
+
+
+def test_logits_of_the_last_tokens_only() -> None:
+    ids = torch.randint(60, (2, 5))
+    assert torch.allclose(cogview()(ids, last=2).logits, cogview()(ids).logits[:, -2:], atol=1e-5)
+    assert torch.allclose(coglm()(ids, last=1).logits, coglm()(ids).logits[:, -1:], atol=1e-5)
