@@ -51,7 +51,7 @@ class ModelTable:
         default = self.default
         chosen = default if name is None else name
         if chosen not in self.names():
-            raise ModelUnknown("No model of this name is registered.")
+            raise ModelUnknown(f"No model named {chosen[:80]!r} is registered.")
         family = "fake" if chosen == FAKE_MODEL else self._families.get(chosen, "code")
         if family not in LOADERS:
             raise Unsupported(f"This version runs no models of the family {family}.")
