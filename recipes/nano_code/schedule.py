@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 WARM_UP_STEPS = 60
-DECAY_SHARE = 0.2
+DECAY_SHARE = 0.4
 FLOOR = 0.02
 
 

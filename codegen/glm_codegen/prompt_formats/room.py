@@ -16,7 +16,7 @@ Encode = Callable[[str], list[int]]
 PREFIX_SHARE, SUFFIX_SHARE = 0.6, 0.2  # the rest is for snippets
 STEPS = 8  # grid steps that make up the whole room
 CHARS_PER_TOKEN = 3  # only sets how coarse the grid is, never how much fits
-WINDOW_CHARS = 8  # characters looked at for each token of room: bounds the work, not the fit
+WINDOW_CHARS = 6  # characters looked at for each token of room: bounds the work, not the fit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,19 +48,22 @@ def cut_prefix(text: str, room: int, encode: Encode) -> list[int]:
     step = max(room * CHARS_PER_TOKEN // STEPS, 32)
     starts = grid_starts(text, step)
     near = [start for start in starts if len(text) - start <= room * WINDOW_CHARS]
-    # Each token holds at least one byte, most hold several: search from short to long tails.
-    best: list[int] = encode(text[near[-1] :]) if near else encode(text[-room:])
-    if len(best) > room:
-        return best[-room:]
-    low, high = 0, len(near) - 1
-    while low < high:
-        middle = (low + high) // 2
-        ids = encode(text[near[middle] :])
-        if len(ids) <= room:
-            best, high = ids, middle
-        else:
-            low = middle + 1
-    return best
+    near = near or [len(text) - room]
+    whole = encode(text[near[0] :])
+    if len(whole) <= room:
+        return whole
+    # Guess by the mean length of a token, then walk to the earliest place that fits.
+    chars = room * (len(text) - near[0]) / len(whole)
+    place = next((n for n, start in enumerate(near) if len(text) - start <= chars), len(near) - 1)
+    best = encode(text[near[place] :])
+    if len(best) <= room:
+        while place > 1 and len(longer := encode(text[near[place - 1] :])) <= room:
+            place, best = place - 1, longer
+        return best
+    while len(best) > room and place + 1 < len(near):
+        place += 1
+        best = encode(text[near[place] :])
+    return best[-room:]
 
 
 def cut_suffix(text: str, room: int, encode: Encode) -> list[int]:
@@ -96,9 +99,8 @@ def pack(prefix: str, suffix: str, snippets: Sequence[str], *, room: int, encode
     suffix. The prefix's need is rounded up to a coarse step before the others get the rest.
     """
     step = max(room // STEPS, 1)
-    tail = prefix[-room * WINDOW_CHARS :]
-    prefix_need = min(-(-need_of(tail, room, encode) // step) * step, room)
-    suffix_need = need_of(suffix[: room * WINDOW_CHARS], room, encode)
+    prefix_need = min(-(-need_of(prefix, room, encode) // step) * step, room)
+    suffix_need = need_of(suffix, room, encode)
     costs = [encode(snippet) for snippet in snippets]
     snippet_need = min(sum(map(len, costs)), room)
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from tokenizers import Tokenizer
+
+REMEMBERED = 128  # texts whose ids are kept
 
 
 class TextTokenizer:
@@ -30,6 +33,8 @@ class TextTokenizer:
         stored["truncation"] = stored["padding"] = None
         self._tokenizer = Tokenizer.from_str(json.dumps(stored))
         self._tokenizer.encode_special_tokens = True
+        # While a person types, all parts of a prompt but the prefix stay the same.
+        self._remembered = lru_cache(maxsize=REMEMBERED)(self._encode)
 
     @classmethod
     def from_folder(cls, folder: Path) -> TextTokenizer:
@@ -47,7 +52,10 @@ class TextTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`, none of them a control token."""
-        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return list(self._remembered(text))
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of each text, as `encode` gives them, on all cores."""

@@ -77,7 +77,7 @@ def test_the_rate_warms_up_stays_and_falls() -> None:
 
     assert at(0, 0.0) < 0.05
     assert at(500, 50.0) == 1.0
-    assert at(900, 90.0) == pytest.approx(0.5)
+    assert at(800, 80.0) == pytest.approx(0.5)
     assert at(999, 100.0) == pytest.approx(0.02)
 
 
