@@ -10,7 +10,7 @@ from glm_protocol.errors import ModelUnusable
 from glm_runtime.causal_model import CausalModel
 from glm_runtime.checkpoint import Checkpoint
 from glm_runtime.device import CPU, Placement
-from glm_runtime.glm_model import is_plain_glm, load_glm_model
+from glm_runtime.glm_loading import is_plain_glm, load_glm_model
 
 KEEP_PACKED_ABOVE = 600_000_000  # parameters; below, quantised weights are dequantised at load
 _LAYER_COUNTS = ("num_hidden_layers", "n_layer", "num_layers")

@@ -79,8 +79,12 @@ def test_loaded_logits_are_those_of_transformers(
 
 @pytest.mark.parametrize(
     "change",
-    [{"rope_scaling": {"rope_type": "linear", "factor": 2.0}}, {"hidden_act": "gelu"}],
-    ids=["rope", "activation"],
+    [
+        {"rope_scaling": {"rope_type": "linear", "factor": 2.0}},
+        {"hidden_act": "gelu"},
+        {"head_dim": None},
+    ],
+    ids=["rope", "activation", "head size"],
 )
 def test_what_our_code_does_not_compute_is_left_to_transformers(
     folder: Path, change: dict[str, Any]
