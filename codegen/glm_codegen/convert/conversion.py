@@ -100,11 +100,17 @@ def convert(request: ConversionRequest, *, told_on: TextIO) -> ConversionReport:
     )
     if report.already:
         return report
-    with _work_folder(request.destination, manifest) as work:
-        _write_shards(work, shards, request.shard_bytes, told_on)
-        for name, content in _small_files(plan, shards, tokenizer).items():
-            write_bytes(work / name, content)
-        _give_name(work, request.destination)
+    try:
+        with _work_folder(request.destination, manifest) as work:
+            _write_shards(work, shards, request.shard_bytes, told_on)
+            for name, content in _small_files(plan, shards, tokenizer).items():
+                write_bytes(work / name, content)
+            _give_name(work, request.destination)
+    except OSError as error:
+        raise BadRequest(
+            f"{request.destination} cannot be written ({error.strerror or error}).",
+            remedy="Put that right and run the same command again; what is done is kept.",
+        ) from error
     return report
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -277,6 +278,18 @@ def test_a_full_disk_is_told_before_the_first_weight(
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("glm_codegen.convert.conversion.shutil.disk_usage", lambda _: usage)
     _refused(source, "335.5 kB are still to be written, and 1.0 kB are free")
+
+
+def test_a_failing_disk_loses_nothing(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _put(source, "v2")
+
+    def no_space(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("glm_codegen.convert.conversion.write_bytes", no_space)
+        _refused(source, r"cannot be written \(No space left on device\)")
+    assert not converted(source, source.parent / "made").already
 
 
 def test_unusable_is_a_model_error() -> None:
