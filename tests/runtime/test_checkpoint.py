@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import glm_runtime
 from glm_protocol.errors import ModelUnusable
 from glm_runtime.causal_model import CausalModel
 from glm_runtime.checkpoint import looks_finite, open_checkpoint
@@ -82,9 +83,8 @@ def test_loaded_logits_are_those_of_transformers(
     [
         {"rope_scaling": {"rope_type": "linear", "factor": 2.0}},
         {"hidden_act": "gelu"},
-        {"head_dim": None},
     ],
-    ids=["rope", "activation", "head size"],
+    ids=["rope", "activation"],
 )
 def test_what_our_code_does_not_compute_is_left_to_transformers(
     folder: Path, change: dict[str, Any]
@@ -341,3 +341,18 @@ def test_tied_weights_stay_tied_and_count_once(folder: Path) -> None:
     assert not any(parameter.requires_grad for parameter in model.parameters())
     bytes_of_weights = sum(tensor.nbytes for tensor in stored.values())
     assert load(folder).weight_bytes == bytes_of_weights
+
+
+def test_no_code_here_reads_pickles_or_trusts_remote_code() -> None:
+    package = Path(glm_runtime.__file__).parent
+    banned = (
+        "import pickle",
+        "torch.load",
+        "joblib",
+        "allow_pickle",
+        "trust_remote_code=True",
+        "eval(",
+    )
+    for file in package.rglob("*.py"):
+        code = file.read_text(encoding="utf-8").replace(".eval()", "")
+        assert not [word for word in banned if word in code], file
