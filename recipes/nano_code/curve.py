@@ -25,16 +25,19 @@ class Point:
 
 
 def read_curve(path: Path) -> tuple[Point, ...]:
-    """The points of a curve.csv."""
+    """The points of a curve.csv; steps that a resumed run took again count once, the last time."""
+    points: dict[int, Point] = {}
     with path.open(newline="", encoding="utf-8") as stream:
-        return tuple(
-            Point(
-                step=int(row["step"]), tokens=int(row["tokens"]), seconds=float(row["seconds"]),
-                loss=float(row["loss"]), rate=float(row["rate"]),
+        for row in csv.DictReader(stream):
+            points[int(row["step"])] = Point(
+                step=int(row["step"]),
+                tokens=int(row["tokens"]),
+                seconds=float(row["seconds"]),
+                loss=float(row["loss"]),
                 held_out=float(row["held_out_loss"]) if row["held_out_loss"] else None,
+                rate=float(row["rate"]),
             )
-            for row in csv.DictReader(stream)
-        )  # fmt: skip
+    return tuple(points[step] for step in sorted(points))
 
 
 def draw_curve(points: tuple[Point, ...], path: Path) -> None:

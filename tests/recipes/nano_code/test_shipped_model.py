@@ -1,0 +1,46 @@
+"""The weights that ship: size, agreement with the tokenizer, and that they answer."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from glm_protocol.completion import CodeContext, CompletionMode
+from recipes.nano_code.completer import Completer
+from recipes.nano_code.tokenizer import MODEL
+
+
+@pytest.fixture(scope="module")
+def completer() -> Completer:
+    return Completer()
+
+
+def test_two_such_models_fit_in_sixteen_megabytes() -> None:
+    assert sum(path.stat().st_size for path in MODEL.glob("*.[sj]*")) < 8.2 * 2**20
+
+
+def test_configuration_and_tokenizer_agree(completer: Completer) -> None:
+    config = json.loads((MODEL / "config.json").read_text(encoding="utf-8"))
+    assert config["vocab_size"] == completer.tokenizer.vocabulary_size
+    assert config["eos_token_id"] == completer.tokenizer.control_id("<|endoftext|>")
+    assert config["glm_trained_length"] == 512
+    assert config["glm_quantization"] == {"bits": 8, "group_size": 64}
+
+
+def test_it_copies_what_the_file_shows(completer: Completer) -> None:
+    context = CodeContext(
+        path="shapes.py", language="python", suffix="\n",
+        prefix="import os\nimport sys\n\n\nclass Shape:\n    def __init__(self, width, height):\n"
+        "        self.width = width\n        self.height = ",
+    )  # fmt: skip
+    assert completer.complete(context, CompletionMode.LINE).strip() == "height"
+
+
+def test_a_batch_answers_like_one_by_one(completer: Completer) -> None:
+    contexts = [
+        CodeContext(path="a.py", language="python", prefix=prefix, suffix="\n")
+        for prefix in ("import os\n\n\ndef main(argument):\n    return ", "x = 1\nfor value in ")
+    ]
+    together = completer.complete_many(contexts, CompletionMode.LINE)
+    assert all("\n" not in text for text in together)
