@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 fail() { printf 'vsix: %s\n' "$*" >&2; exit 1; }
 
-node_ok() { node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 22)' 2> /dev/null; }
+node_ok() { node -e 'process.exit(+(process.versions.node.split(".")[0] < 22))' 2> /dev/null; }
 if ! node_ok; then
   # The one that `make test-editors` installs.
   for bin in "${GLM_EDITORS_CACHE:-$HOME/.cache/glm-lsp-editors}"/vscode-*/node_modules/node-linux-*/bin; do

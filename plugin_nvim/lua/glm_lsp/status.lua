@@ -28,6 +28,7 @@ function M.set(client_id, status)
     catch_up()
   end
   vim.api.nvim_exec_autocmds('User', { pattern = 'GlmStatus', modeline = false, data = status })
+  vim.cmd.redrawstatus({ bang = true })
 end
 
 ---@param bufnr integer

@@ -130,10 +130,10 @@ export async function runNeovim(out, editors, program) {
       await terminal.type('return ');
       figures.back_after_ms = [];
       for (let kill = 0; kill < 5; kill++) {
-        const [pid] = lab.processes('glm-lsp --stdio');
+        const [pid] = lab.processes('--stdio');
         tryKill(pid, 'SIGKILL');
         const began = Date.now();
-        await until('a new language server', () => lab.processes('glm-lsp --stdio').some(other => other !== pid), RECOVERY_MS);
+        await until('a new language server', () => lab.processes('--stdio').some(other => other !== pid), RECOVERY_MS);
         await again(nvim, value('server.py', prefix));
         figures.back_after_ms.push(Date.now() - began);
       }
@@ -167,15 +167,16 @@ export async function runNeovim(out, editors, program) {
       await nvim.command('GLM status');
       await until('the status', async () => (await nvim.messages()).includes('ready'));
       await nvim.shot('status');
-      const [pid] = lab.processes('glm-lsp --stdio');
+      const [pid] = lab.processes('--stdio');
       await nvim.command('GLM restart');
-      await until('another language server', () => lab.processes('glm-lsp --stdio').some(other => other !== pid));
+      await until('another language server', () => lab.processes('--stdio').some(other => other !== pid));
+      await until('it to be ready', async () => (await nvim.lua('require("glm_lsp").statusline()')) === 'GLM: ready');
       await nvim.command('checkhealth glm_lsp');
       const text = await until('the health page', async () => {
         const lines = await nvim.lua('vim.api.nvim_buf_get_lines(0, 0, -1, false)');
         return lines.join('\n').includes('glm-lsp') && lines.join('\n');
       });
-      if (/ERROR/.test(text) || !/OK .*glm-lsp: glm-lsp /.test(text)) throw new Error(text);
+      if (/ERROR/.test(text) || !/OK .*glm-lsp: glm-lsp /.test(text) || !/OK Server \d+ runs/.test(text)) throw new Error(text);
       await nvim.shot('health');
       const log = await nvim.lua('table.concat(vim.fn.readfile(vim.lsp.log.get_filename()), " ")');
       for (const secret of ['def add', 'fake_value_', '漢字']) if (log.includes(secret)) throw new Error(`the log holds code: ${secret}`);

@@ -136,6 +136,7 @@ export class VsCode {
   /** Take the last character away and type it again: a new request, as from a user who goes on. */
   async nudge(character) {
     await this.press('Backspace');
+    await sleep(150); // long enough for VS Code to ask in between: a repeated question gets the old answer
     await this.type(character);
   }
 

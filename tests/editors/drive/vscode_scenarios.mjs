@@ -109,10 +109,10 @@ export async function runVsCode(out, editors, vsix) {
       await code.command('Notifications: Clear All Notifications');
       figures.back_after_ms = [];
       for (let kill = 0; kill < 5; kill++) {
-        const [pid] = lab.processes('glm-lsp --stdio');
+        const [pid] = lab.processes('--stdio');
         tryKill(pid, 'SIGKILL');
         const began = Date.now();
-        await until('a new language server', () => lab.processes('glm-lsp --stdio').some(other => other !== pid), RECOVERY_MS);
+        await until('a new language server', () => lab.processes('--stdio').some(other => other !== pid), RECOVERY_MS);
         await ghostByTyping(code, 'server.py', `${FUNCTION}return `);
         figures.back_after_ms.push(Date.now() - began);
       }
@@ -163,9 +163,9 @@ export async function runVsCode(out, editors, vsix) {
       await code.command('GLM: Show Status');
       await code.page.locator('.view-line', { hasText: '"accepted"' }).first().waitFor();
       await code.shot('status');
-      const [pid] = lab.processes('glm-lsp --stdio');
+      const [pid] = lab.processes('--stdio');
       await code.command('GLM: Restart Language Server');
-      await until('another language server', () => lab.processes('glm-lsp --stdio').some(other => other !== pid));
+      await until('another language server', () => lab.processes('--stdio').some(other => other !== pid));
       await code.status('sparkle');
       await code.command('GLM: Show Logs');
       await code.page.locator('.output-view .view-line').first().waitFor();
