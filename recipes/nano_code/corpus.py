@@ -202,7 +202,7 @@ def main() -> None:
             ))  # fmt: skip
             print(f"{package.wanted.folder}: {rows[-1].bytes} bytes {rows[-1].note}", flush=True)
     for writer in writers.values():
-        writer.close()  # type: ignore[no-untyped-call]
+        writer.close()
     write_got(rows)
 
 

@@ -55,7 +55,7 @@ class Muon:
     def share(self) -> None:
         """Move the velocities to memory that forked processes share."""
         for velocity in self._velocity.values():
-            velocity.share_memory_()  # type: ignore[no-untyped-call]
+            velocity.share_memory_()
 
     @torch.no_grad()
     def step(self, rate: float) -> None:

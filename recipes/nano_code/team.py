@@ -51,7 +51,7 @@ class Team:
         gradients = torch.zeros(size, total, device=named[0][1].device)
         if size > 1:
             model.share_memory()
-            gradients.share_memory_()  # type: ignore[no-untyped-call]
+            gradients.share_memory_()
         team = cls(
             size=size,
             gradients=gradients,

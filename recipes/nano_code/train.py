@@ -126,7 +126,7 @@ class Trainer:
             first = order.first_row + item * size.item_rows
             taken = [store.batch(first, size.item_rows, self.device)]
             loss = self.loss(*taken[0]) / size.items
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             total += float(loss.detach())
         team.losses[rank] = total
         team.wait()
