@@ -25,7 +25,8 @@ from recipes.nano_code import checkpoint
 from recipes.nano_code.model import NanoConfig, NanoGlm
 from recipes.nano_code.samples import LENGTH
 from recipes.nano_code.tokenizer import MODEL
-from recipes.nano_code.train import RUN, validation_loss
+from recipes.nano_code.train import RUN
+from recipes.nano_code.trainer import validation_loss
 from recipes.nano_code.weights import read_weights
 
 SCHEME = QuantizationScheme(bits=8, group_size=64)

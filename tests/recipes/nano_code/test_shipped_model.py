@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 from glm_protocol.completion import CodeContext, CompletionMode
 from recipes.nano_code.completer import Completer
+from recipes.nano_code.model import NanoConfig, NanoGlm
 from recipes.nano_code.tokenizer import MODEL
+from recipes.nano_code.weights import read_weights
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +47,12 @@ def test_a_batch_answers_like_one_by_one(completer: Completer) -> None:
     ]
     together = completer.complete_many(contexts, CompletionMode.LINE)
     assert all("\n" not in text for text in together)
+
+
+def test_training_can_start_from_the_shipped_weights(completer: Completer) -> None:
+    network = NanoGlm(NanoConfig())
+    network.load_state_dict(read_weights(MODEL))
+    tokens = torch.tensor([completer.tokenizer.encode("def main():\n    return 0\n")])
+    with torch.no_grad():
+        own, theirs = network(tokens), completer.network(tokens).logits.float()
+    assert (own - theirs).abs().mean() < 0.1  # theirs is computed in bf16

@@ -16,7 +16,7 @@ from recipes.nano_code.muon import Muon, orthogonalise
 from recipes.nano_code.samples import LENGTH
 from recipes.nano_code.schedule import Horizon, rate_factor
 from recipes.nano_code.team import Order
-from recipes.nano_code.train import StepSize, Trainer
+from recipes.nano_code.trainer import StepSize, Trainer
 
 TINY = NanoConfig(
     vocab_size=96, hidden_size=128, layers=2, heads=2, key_value_heads=1, intermediate_size=64
