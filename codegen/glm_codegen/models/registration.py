@@ -16,26 +16,42 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-_AUTO = "transformers.models.auto"
+_AUTO_CONFIG = "transformers.models.auto.configuration_auto"
+_AUTO_MODELS = "transformers.models.auto.modeling_auto"
+_CONFIG = "glm_codegen.models.codegeex_config"
+_MODELS = "glm_codegen.models.codegeex"
 
 
-def _register_config(module: Any) -> None:
+def _register_config() -> None:
+    if _AUTO_CONFIG not in sys.modules or _is_half_loaded(_CONFIG, "CodeGeeXConfig"):
+        return
     from glm_codegen.models.codegeex_config import CodeGeeXConfig
 
-    module.AutoConfig.register(CodeGeeXConfig.model_type, CodeGeeXConfig, exist_ok=True)
+    auto: Any = sys.modules[_AUTO_CONFIG]
+    auto.AutoConfig.register(CodeGeeXConfig.model_type, CodeGeeXConfig, exist_ok=True)
 
 
-def _register_models(module: Any) -> None:
+def _register_models() -> None:
+    if _AUTO_MODELS not in sys.modules or _is_half_loaded(_MODELS, "CodeGeeXForCausalLM"):
+        return
     from glm_codegen.models.codegeex import CodeGeeXForCausalLM, CodeGeeXModel
     from glm_codegen.models.codegeex_config import CodeGeeXConfig
 
-    module.AutoModel.register(CodeGeeXConfig, CodeGeeXModel, exist_ok=True)
-    module.AutoModelForCausalLM.register(CodeGeeXConfig, CodeGeeXForCausalLM, exist_ok=True)
+    auto: Any = sys.modules[_AUTO_MODELS]
+    auto.AutoModel.register(CodeGeeXConfig, CodeGeeXModel, exist_ok=True)
+    auto.AutoModelForCausalLM.register(CodeGeeXConfig, CodeGeeXForCausalLM, exist_ok=True)
 
 
-_AFTER: dict[str, Callable[[ModuleType], None]] = {
-    f"{_AUTO}.configuration_auto": _register_config,
-    f"{_AUTO}.modeling_auto": _register_models,
+def _is_half_loaded(name: str, last: str) -> bool:
+    """Our module is what made transformers load its own: our turn comes when it is done."""
+    return name in sys.modules and not hasattr(sys.modules[name], last)
+
+
+_AFTER: dict[str, Callable[[], None]] = {
+    _AUTO_CONFIG: _register_config,
+    _AUTO_MODELS: _register_models,
+    _CONFIG: _register_config,
+    _MODELS: _register_models,
 }
 
 
@@ -58,20 +74,19 @@ class _AutoModuleWatcher:
         return None
 
 
-def _call_after_execution(loader: Any, register: Callable[[ModuleType], None]) -> None:
+def _call_after_execution(loader: Any, register: Callable[[], None]) -> None:
     execute = loader.exec_module
 
     def exec_module(module: ModuleType) -> None:
         execute(module)
-        register(module)
+        register()
 
     loader.exec_module = exec_module
 
 
 def register() -> None:
     """Register now where transformers is loaded, and later where it is not. Repeatable."""
-    for name, register_in in _AFTER.items():
-        if name in sys.modules:
-            register_in(sys.modules[name])
+    _register_config()
+    _register_models()
     if not any(isinstance(finder, _AutoModuleWatcher) for finder in sys.meta_path):
         sys.meta_path.insert(0, _AutoModuleWatcher())

@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small() -> CodeGeeXForCausalLM:
     torch.manual_seed(0)
     model: Any = CodeGeeXForCausalLM(CodeGeeXConfig(**SMALL))
-    return model.eval()  # type: ignore[no-any-return]
+    return model.eval()
 
 
 def test_defaults_are_the_released_model() -> None:
@@ -99,6 +99,21 @@ def test_mask_alone_places_a_left_padded_row(small: CodeGeeXForCausalLM) -> None
     begun = small(ids[:, :4], attention_mask=mask[:, :4], use_cache=True).past_key_values
     last = small(ids[:, 4:], attention_mask=mask, past_key_values=begun).logits
     assert torch.allclose(last, alone[:, -1:], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options", [{"cache_implementation": "static"}, {"use_cache": False}, {"num_beams": 2}]
+)
+def test_every_cache_gives_the_same_text(
+    small: CodeGeeXForCausalLM, options: dict[str, Any]
+) -> None:
+    model: Any = small
+    ids = torch.arange(5)[None]
+    fixed: dict[str, Any] = {
+        "attention_mask": torch.ones_like(ids), "max_new_tokens": 7, "do_sample": False,
+        "eos_token_id": None, "pad_token_id": 0,
+    }  # fmt: skip
+    assert torch.equal(model.generate(ids, **fixed, **options), model.generate(ids, **fixed))
 
 
 def test_training_gradients_reach_every_weight(small: CodeGeeXForCausalLM) -> None:

@@ -16,6 +16,7 @@ import sys
 import glm_codegen, glm_codegen.prompt_formats.choose
 heavy = {"torch", "transformers", "numpy"} & set(sys.modules)
 assert not heavy, heavy
+import glm_codegen.models.codegeex  # the hardest order: it makes transformers load its own
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModel
 config = AutoConfig.for_model("codegeex")
 for auto, name in ((AutoModelForCausalLM, "CodeGeeXForCausalLM"), (AutoModel, "CodeGeeXModel")):
