@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,7 +24,7 @@ from glm_lsp.daemon_address import (
     make_private_folder,
     socket_is_there,
 )
-from glm_lsp.daemon_process import DaemonProcess, start_lock
+from glm_lsp.daemon_process import ALREADY_RUNNING, DaemonProcess, start_lock
 from glm_protocol.completion import CompletionChunk, CompletionEnd, CompletionRequest
 from glm_protocol.errors import (
     DaemonUnreachable,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
 START_TIMEOUT_S = 30.0
 HEALTH_TIMEOUT_S = 2.0
+DRAIN_S = 15.0  # a daemon that was asked to leave may be silent so long
 GRACE_S = 1.0  # beyond a request's own deadline
 MAX_LINE = 4 * 1024 * 1024  # bytes of one line of an answer
 MAX_TAKEOVERS = 2  # daemons of another build that we replace in
@@ -77,6 +80,7 @@ class DaemonClient:
         self._build = ""
         self._process: DaemonProcess | None = None
         self._takeovers: list[float] = []
+        self._asked_to_leave = -DRAIN_S
 
     async def __aenter__(self) -> Self:
         return self
@@ -140,6 +144,7 @@ class DaemonClient:
 
     async def shutdown(self) -> None:
         """Ask the daemon to finish its work and end."""
+        self._asked_to_leave = time.monotonic()
         await self._call("POST", "/glm/v1/shutdown")
 
     async def complete(self, request: CompletionRequest) -> AsyncGenerator[CompletionChunk, None]:
@@ -150,6 +155,7 @@ class DaemonClient:
         http, httpx = await self._client()
         body = json.dumps(request.to_wire()).encode()
         timeout = httpx.Timeout(HEALTH_TIMEOUT_S, read=request.deadline_ms / 1000 + GRACE_S)
+        ended = False
         try:
             async with http.stream(
                 "POST", "/glm/v1/complete", content=body, headers=JSON_BODY, timeout=timeout
@@ -157,22 +163,22 @@ class DaemonClient:
                 if response.status_code != 200:
                     raise error_of(response.status_code, await response.aread(), response.headers)
                 async for line in lines_of(response.aiter_raw()):
-                    chunk = chunk_of(line)
-                    yield chunk
-                    if chunk.end is not None:
-                        return
+                    if not ended:  # behind the end only the body's end is read, to keep the
+                        chunk = chunk_of(line)  # connection for the next request
+                        ended = chunk.end is not None
+                        yield chunk
         except httpx.TransportError as error:
-            raise unreachable(error) from cause(error, httpx)
-        raise DaemonUnreachable("The daemon stopped in the middle of an answer.")
+            if not ended:
+                raise unreachable(error) from cause(error, httpx)
+        if not ended:
+            raise DaemonUnreachable("The daemon stopped in the middle of an answer.")
 
     async def complete_text(self, request: CompletionRequest) -> Completed:
         """The whole completion. Raises GlmError as `complete` does."""
-        pieces: list[str] = []
-        async for chunk in self.complete(request):
-            pieces.append(chunk.text)
-            if chunk.end is not None:
-                return Completed(text="".join(pieces), end=chunk.end)
-        raise DaemonUnreachable("The daemon stopped in the middle of an answer.")
+        chunks = [chunk async for chunk in self.complete(request)]
+        end = chunks[-1].end
+        assert end is not None
+        return Completed(text="".join(chunk.text for chunk in chunks), end=end)
 
     async def _connect_locally(self, address: LocalDaemon, start: bool) -> Health:
         folders = address.folders
@@ -185,8 +191,9 @@ class DaemonClient:
             try:
                 health = await self._find(address)
             except DaemonUnreachable:
-                silences += 1  # one may be a busy machine, or a daemon on its way out
-                if silences > 1:
+                silences += 1  # one may be a busy machine
+                leaving = time.monotonic() - self._asked_to_leave < DRAIN_S
+                if silences > 1 and not leaving:
                     raise
                 continue
             if not start:
@@ -202,7 +209,6 @@ class DaemonClient:
                 with start_lock(folders) as mine:
                     if mine and (health := await self._find(address)) is None:
                         await self._start(address, give_up)
-                        continue
             await asyncio.sleep(0.05)
         raise DaemonUnreachable(f"The daemon was not there after {START_TIMEOUT_S:.0f} s.")
 
@@ -249,8 +255,8 @@ class DaemonClient:
                 return
             code = process.exit_code()
             if code is not None:
-                if await self._find(address) is not None:
-                    return  # another one was quicker; ours left
+                if code == ALREADY_RUNNING or await self._find(address) is not None:
+                    return  # another one was quicker, or is on its way out; ours left
                 words = process.last_words() or f"exit code {code}"
                 raise DaemonUnreachable(f"The daemon ended at once: {words}")
             await asyncio.sleep(0.02)
@@ -307,6 +313,13 @@ def load() -> tuple[Any, str]:
     """httpx and our build id; both take long enough to be kept off the loop."""
     from glm_protocol.build import build_id
 
+    # httpx' command line (click, rich, pygments) is half of its import time. httpcore tries to
+    # import sniffio several times a request; an import that fails searches the whole path each
+    # time, 1.5 of the 3.5 ms that a request took. None in `sys.modules` makes both fail at once.
+    if "httpx" not in sys.modules:
+        sys.modules["httpx._main"] = None  # type: ignore[assignment]
+    if "sniffio" not in sys.modules and find_spec("sniffio") is None:
+        sys.modules["sniffio"] = None  # type: ignore[assignment]
     return import_module("httpx"), build_id()
 
 

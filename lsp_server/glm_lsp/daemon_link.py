@@ -71,7 +71,7 @@ class DaemonLink:
         self._failures = 0  # attempts in a row that did not connect, for the back-off
         self._connected_at = 0.0
         self._outage = False  # a notice was shown and no completion came since
-        self._complained: set[str] = set()  # codes of errors that were shown
+        self._complained: set[str] = set()  # what only the user can mend and was told
 
     def connect(self) -> None:
         """Begin to connect, unless connected, connecting or off."""
@@ -251,8 +251,10 @@ class DaemonLink:
 
     def _set(self, state: DaemonState, message: str = "", *, notice: bool = False) -> None:
         """Change the state; a notice only for the first trouble of an outage."""
-        worth_it = notice and not self._outage
+        worth_it = notice and not self._outage and message not in self._complained
         self._outage = self._outage or notice
+        if notice and state is DaemonState.FAILED:
+            self._complained.add(message)  # requests are going to say the same
         status = LinkStatus(state=state, message=message, notice=worth_it)
         if (status.state, status.message) != (self.status.state, self.status.message) or worth_it:
             self.status = status
@@ -260,8 +262,8 @@ class DaemonLink:
 
     def _complain(self, error: GlmError) -> None:
         """Show an error that the user has to mend, once."""
-        if error.code not in self._complained:
-            self._complained.add(error.code)
+        if str(error) not in self._complained:
+            self._complained.add(str(error))
             self.status = LinkStatus(state=self.status.state, message=str(error), notice=True)
             self._on_status(self.status)
 

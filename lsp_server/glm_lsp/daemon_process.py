@@ -18,6 +18,7 @@ from glm_protocol.errors import DaemonUnreachable
 from glm_protocol.folders import Folders
 
 MODULE = "glm_daemon.main"
+ALREADY_RUNNING = 3  # its exit code when another one holds the lock
 MAX_LOG = 5_000_000  # bytes, then the log is set aside once
 KEPT = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "LANG", "TMPDIR", "TZ", "VIRTUAL_ENV"}
@@ -115,7 +116,7 @@ class DaemonProcess:
         return self._process.poll()
 
     def last_words(self) -> str:
-        """The last line that it wrote to its log, at most 300 characters."""
+        """What it said last, at most 300 characters: its own complaint, or its log's last line."""
         try:
             with self._log.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
@@ -123,7 +124,8 @@ class DaemonProcess:
                 lines = file.read().decode("utf-8", "replace").strip().splitlines()
         except OSError:
             return ""
-        return lines[-1][:300] if lines else ""
+        said = [line for line in lines if line.startswith("glm-lsp serve: ")] or lines
+        return said[-1].removeprefix("glm-lsp serve: ")[:300] if said else ""
 
     def let_go(self) -> None:
         """Stop watching; it runs on. (Popen would otherwise warn that it is still alive.)"""

@@ -41,7 +41,7 @@ class Generation:
 
     def stop(self) -> None:
         """Let the daemon stop decoding; those who wait are woken."""
-        if self._task is not None:
+        if self._task is not None and not self.finished:
             self._task.cancel()
 
     def supersede(self) -> None:
@@ -74,7 +74,9 @@ class Generation:
         try:
             async for chunk in chunks:
                 self.text += chunk.text
-                self.end = chunk.end or self.end
+                if chunk.end is not None:
+                    self.end = chunk.end
+                    self._finished.set()
         except GlmError as error:
             self.error = error
         except asyncio.CancelledError:

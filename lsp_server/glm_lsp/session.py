@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from enum import StrEnum
 from typing import Any, TypeGuard
@@ -207,6 +208,8 @@ class Session:
             return
         coroutine: Coroutine[Any, Any, Any] = result
 
+        started = time.monotonic()
+
         async def body() -> bytes:
             try:
                 return result_body(number, await coroutine)
@@ -219,6 +222,7 @@ class Session:
             # The only place that replies for a coroutine: also for one cancelled unstarted.
             coroutine.close()
             del self._in_flight[number]
+            log.debug("%.60s: %.1f ms", method, 1e3 * (time.monotonic() - started))
             cancelled = LspError(REQUEST_CANCELLED, "Cancelled.")
             self._send(error_body(number, cancelled) if task.cancelled() else task.result())
 

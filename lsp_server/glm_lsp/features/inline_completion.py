@@ -42,9 +42,11 @@ def inline_completion(
     """The answer, or a coroutine of it where the daemon has to be asked."""
     document = server.documents.get(read_uri(params))
     cursor = None if document is None else document.cursor(read_position(params))
-    if document is None or cursor is None or not wanted(server, document):
-        return NOTHING
     trigger, selected = read_context(server, params)
+    if document is None or cursor is None or not wanted(server, document):
+        if document is not None and document.unusable and trigger is Trigger.EXPLICIT:
+            server.status.remark(document.unusable)  # asked for by hand: say why there is none
+        return NOTHING
     window = window_of(document, cursor, selected)
     if window is None or "\0" in window.prefix or "\0" in window.suffix:
         return NOTHING  # binary

@@ -50,6 +50,10 @@ class StatusLine:
             self.model = model
             self._session.notify("glm/status", self.to_wire())
 
+    def remark(self, text: str) -> None:
+        """Say something beside the state, in the status line only."""
+        self._session.notify("glm/status", {**self.to_wire(), "message": text})
+
     def problem(self, error: GlmError) -> None:
         """Something that only the user can mend; shown once for each wording."""
         text = str(error)
@@ -66,8 +70,11 @@ class StatusLine:
 
 def status(server: LanguageServer, _: JsonObject) -> JsonObject:
     """The request `glm/status`, and the command of the same purpose."""
+    from glm_protocol.build import package_version
+
     return {
         **server.status.to_wire(),
+        "version": package_version(),
         "enabled": server.settings.enable,
         "accepted": server.accepted,
         "documents": len(server.documents),
