@@ -33,6 +33,7 @@ from transformers.utils.generic import can_return_tuple, merge_with_config_defau
 from transformers.utils.output_capturing import capture_outputs
 
 from glm_codegen.models.codegeex_config import CodeGeeXConfig
+from glm_runtime.quantized_weight import CONFIG_KEY
 
 
 def fast_gelu(x: torch.Tensor) -> torch.Tensor:
@@ -170,6 +171,12 @@ class CodeGeeXPreTrainedModel(PreTrainedModel):
         "hidden_states": CodeGeeXLayer,
         "attentions": CodeGeeXAttention,
     }
+
+    def __init__(self, config: CodeGeeXConfig) -> None:
+        """Raises ValueError for a quantised folder: its integers would pass for weights here."""
+        if getattr(config, CONFIG_KEY, None) is not None:
+            raise ValueError("this model is quantised by glm-lsp, which alone can load it")
+        super().__init__(config)
 
 
 class CodeGeeXModel(CodeGeeXPreTrainedModel):

@@ -94,6 +94,12 @@ def test_matrices_of_the_layers_and_no_others_are_packed(version: str, tmp_path:
     assert not any("embed" in name or "lm_head" in name for name in packed)
 
 
+def test_a_quantised_13b_is_not_mistaken_for_a_plain_one(tmp_path: Path) -> None:
+    converted(DATA / "v1", tmp_path / "made", scheme=INT8)
+    with pytest.raises(ValueError, match="quantised by glm-lsp"):
+        AutoModelForCausalLM.from_pretrained(tmp_path / "made")
+
+
 def _official(weights: dict[str, torch.Tensor], bits: int) -> dict[str, torch.Tensor]:
     """As the projects' own routine stores it: a scale a row, int4 even columns high."""
     found: dict[str, torch.Tensor] = {}
