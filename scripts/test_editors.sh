@@ -5,7 +5,8 @@
 # a browser driver, Neovim 0.12. Chromium comes from apt (root) or from GLM_CHROMIUM. Then it packs the
 # extension and drives both editors with the fake model, in folders of their own: no user's daemon,
 # settings or history is met. Screenshots and results lie in the folder that the last line names.
-# GLM_NVIM names a Neovim of your own; GLM_EDITORS_OUT another folder for the results.
+# GLM_NVIM names a Neovim of your own, GLM_LSP_COMMAND another server, GLM_EDITORS_OUT another folder
+# for the results.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD

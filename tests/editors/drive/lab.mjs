@@ -35,7 +35,11 @@ export function within(what, found, most) {
 
 /** A folder tree of its own for one editor under test: nobody's daemon, settings or history is met. */
 export class Lab {
+  /** The one of this process: what has to be cleaned when it is given up. */
+  static current;
+
   constructor(name, outFolder) {
+    Lab.current = this;
     this.out = outFolder;
     fs.mkdirSync(outFolder, { recursive: true });
     // Short: a unix socket's path holds about 100 bytes.
@@ -43,7 +47,6 @@ export class Lab {
     this.journalFile = path.join(this.root, 'journal.jsonl');
     this.server = process.env.GLM_LSP_COMMAND ?? path.join(REPOSITORY, '.venv', 'bin', 'glm-lsp');
     this.results = [];
-    this.pids = new Set();
   }
 
   /** Puts the program where a user's installer would: ~/.local/bin of the lab. */
