@@ -1,6 +1,7 @@
 """Any causal language model of transformers behind `CausalModel`.
 
-Architectures come from the installed transformers alone; nothing of the model's folder is run.
+Architectures come from the installed transformers and from what our own families registered
+with its Auto classes; nothing of the model's folder is run.
 transformers takes seconds to import, so this module is imported only when a model needs it.
 
 Legend: B batch (1), H heads, T tokens held, N new tokens, D head size, V vocabulary.
@@ -17,7 +18,7 @@ import transformers
 from huggingface_hub.errors import StrictDataclassError
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from transformers.utils import logging
 
 from glm_protocol.errors import ModelUnusable
@@ -175,9 +176,8 @@ def _silence() -> None:
 def _build_config(checkpoint: Checkpoint) -> tuple[Any, PreTrainedConfig, tuple[str, ...]]:
     """(class of the model, its configuration, notes)."""
     raw = checkpoint.config
-    supported = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(raw.model_type)
-    classes = (supported,) if isinstance(supported, str) else tuple(supported or ())
-    if raw.architecture not in classes:
+    model_class = _causal_class(raw.model_type, raw.architecture)
+    if model_class is None:
         raise ModelUnusable(
             f"{checkpoint.folder} is a {raw.architecture} ({raw.model_type}), which transformers"
             f" {transformers.__version__} does not know as a causal language model.",
@@ -192,7 +192,17 @@ def _build_config(checkpoint: Checkpoint) -> tuple[Any, PreTrainedConfig, tuple[
             f"{checkpoint.folder}/config.json makes no sense ({_brief(error)})."
         ) from error
     notes = (f"config keys left out: {', '.join(left_out)[:200]}",) if left_out else ()
-    return getattr(transformers, raw.architecture), config, notes
+    return model_class, config, notes
+
+
+def _causal_class(model_type: str, architecture: str) -> Any:
+    """The class of transformers, or one that a family of ours registered; None for neither."""
+    if model_type not in CONFIG_MAPPING:
+        return None
+    config_class: Any = CONFIG_MAPPING[model_type]
+    found = MODEL_FOR_CAUSAL_LM_MAPPING.get(config_class, None)
+    classes = found if isinstance(found, tuple) else (found,)
+    return next((one for one in classes if one and one.__name__ == architecture), None)
 
 
 def _declared_fields(config_class: Any) -> set[str]:

@@ -16,6 +16,8 @@ import torch
 from torch.nn.functional import silu
 
 from glm_codegen.code_engine import CodeEngine, load_engine
+from glm_codegen.models.codegeex import CodeGeeXForCausalLM
+from glm_codegen.models.codegeex_config import CodeGeeXConfig
 from glm_protocol.completion import CompletionMode, FinishReason
 from glm_protocol.errors import BadRequest, EngineFailed, ModelUnknown, ModelUnusable
 from glm_runtime import glm_model
@@ -62,6 +64,42 @@ def test_typing_gives_a_fresh_engines_answers(
         answer = complete(engine, asked(text))
         assert answer.end is not None
         assert answer.text == complete(load(folder), asked(text)).text
+
+
+CODEGEEX: dict[str, Any] = {
+    "model_type": "codegeex",
+    "architectures": ["CodeGeeXForCausalLM"],
+    "vocab_size": 265,
+    "trained_vocab_size": 257,
+    "hidden_size": 32,
+    "intermediate_size": 128,
+    "num_hidden_layers": 3,  # two and the top query layer
+    "num_attention_heads": 4,
+    "max_position_embeddings": 256,
+    "bos_token_id": 256,
+    "eos_token_id": 256,
+}
+
+
+@pytest.mark.parametrize("bits", [None, 8], ids=["float", "int8"])
+def test_codegeex_runs_in_the_engine(tmp_path: Path, bits: int | None) -> None:
+    fields = {key: CODEGEEX[key] for key in CODEGEEX if key not in ("model_type", "architectures")}
+    torch.manual_seed(0)
+    model: Any = CodeGeeXForCausalLM(CodeGeeXConfig(**fields, initializer_range=0.3))
+    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    weights.pop("lm_head.weight", None)
+    config = CODEGEEX
+    if bits:
+        weights = quantized(weights, bits=bits, group_size=16)
+        config = {**CODEGEEX, "glm_quantization": {"bits": bits, "group_size": 16}}
+    folder = write_model(tmp_path / "13b", config, weights=weights, control=("<|endoftext|>",))
+    engine = load(folder)
+    assert engine.info.architecture == "CodeGeeXForCausalLM"
+    assert engine.info.prompt_format == "left-to-right"
+    assert engine.info.capabilities == ()
+    for typed in ("", "1", ""):
+        text = "def f(x):\n    return x" + typed
+        assert complete(engine, asked(text)).text == complete(load(folder), asked(text)).text
 
 
 def test_suffix_first_keeps_all_but_the_end_while_typing(folder: Path) -> None:
