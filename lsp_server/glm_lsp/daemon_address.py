@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,7 +28,7 @@ class TeamDaemon:
     """A daemon on another machine. Nobody here starts or stops it."""
 
     url: str
-    token: str
+    token: str = field(repr=False)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)

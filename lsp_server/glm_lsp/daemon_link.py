@@ -144,7 +144,8 @@ class DaemonLink:
             raise DaemonUnreachable(self.status.message)
         self.connect()
         try:
-            await asyncio.wait_for(self._tried.wait(), CONNECT_PATIENCE_S)
+            async with asyncio.timeout(CONNECT_PATIENCE_S):
+                await self._tried.wait()
         except TimeoutError as error:
             raise DaemonUnreachable("The daemon is being started.") from error
         if not self._connected.is_set():

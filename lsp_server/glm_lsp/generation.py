@@ -56,7 +56,8 @@ class Generation:
         """
         self._waiting += 1
         try:
-            await asyncio.wait_for(self._finished.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._finished.wait()
         except TimeoutError:
             return False
         except asyncio.CancelledError:

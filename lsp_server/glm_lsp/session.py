@@ -83,7 +83,9 @@ class Session:
         request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
         self._send(encode_body(request))
         try:
-            return await asyncio.wait_for(future, timeout)
+            # Not `wait_for`: that loses a cancel which comes together with the answer (3.11).
+            async with asyncio.timeout(timeout):
+                return await future
         except TimeoutError as error:
             raise LspError(REQUEST_FAILED, f"The editor did not answer {method}.") from error
         finally:

@@ -56,6 +56,11 @@ class StubDaemon:
         self._server = await asyncio.start_unix_server(self._serve, self.folders.socket)
         os.chmod(self.folders.socket, 0o600)
 
+    async def start_tcp(self) -> str:
+        """On a loopback port instead; its URL."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
     async def stop(self) -> None:
         """As a killed daemon: connections break, the socket's file stays."""
         if self._server is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from glm_lsp.daemon_address import LocalDaemon, make_private_folder, socket_is_there
+from glm_lsp.daemon_address import LocalDaemon, TeamDaemon, make_private_folder, socket_is_there
 from glm_lsp.daemon_client import DaemonClient, lines_of
 from glm_lsp.daemon_process import daemon_environment, source_roots, start_lock
 from glm_protocol.completion import CodeContext, CompletionRequest
@@ -266,6 +266,31 @@ def test_the_daemon_s_environment_is_ours(folders: Folders) -> None:
     assert {"PATH", "HOME", "GLM_FAKE_SCRIPT", "CUDA_VISIBLE_DEVICES"} <= set(made)
     assert made["GLM_LSP_RUNTIME"] == str(folders.runtime)
     assert made.get("PYTHONPATH", "").split(os.pathsep) == (source_roots() or [""])
+
+
+@pytest.mark.parametrize("token", ["a secret token", ""])
+async def test_a_team_s_daemon_gets_the_token_in_its_header_alone(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")  # must not be used
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    stub = StubDaemon(folders)
+    stub.build = "the team's"
+    url = await stub.start_tcp()
+    async with DaemonClient(TeamDaemon(url=url, token=token)) as team:
+        assert (await team.connect()).build == "the team's"
+        assert (await team.complete_text(REQUEST)).text == "completed"
+        stub.protocol = 99
+        with pytest.raises(ProtocolMismatch):
+            await team.connect()
+        await stub.stop()
+        with pytest.raises(DaemonUnreachable):
+            await team.connect()
+    assert not folders.runtime.exists()  # nothing is started here
+    for headers in stub.headers:
+        assert headers.get("authorization") == (f"Bearer {token}" if token else None)
+    assert "/glm/v1/shutdown" not in stub.calls
+    assert token not in repr(TeamDaemon(url=url, token=token)) or not token
 
 
 async def test_lines_end_at_line_feeds_alone() -> None:

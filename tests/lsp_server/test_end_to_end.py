@@ -308,6 +308,21 @@ def test_sixteen_servers_start_one_daemon(place: Place) -> None:
         client.check_one_reply_per_id()
 
 
+def test_a_daemon_that_ended_between_requests_is_started_again_without_a_word(
+    place: Place,
+) -> None:
+    with place.client() as client:
+        client.initialize()
+        client.open(URI, "x = ")
+        ghost_soon(client, 0, 4)
+        (daemon,) = place.daemons()
+        daemon.terminate()
+        assert_all_gone([daemon])
+        client.change(URI, 2, insertion(0, 4, "foo("))
+        ghost_soon(client, 0, 8)
+        client.check_notices(0)
+
+
 def test_restart_by_command(place: Place) -> None:
     with place.client() as client:
         client.initialize()

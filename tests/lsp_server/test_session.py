@@ -268,6 +268,21 @@ async def test_asking_the_editor(begun: Wire) -> None:
         await ignored
 
 
+async def test_a_cancel_that_comes_with_the_answer_is_not_lost(begun: Wire) -> None:
+    """`asyncio.wait_for` of Python 3.11 would go on as if nobody had cancelled."""
+
+    async def work() -> None:
+        await begun.session.ask("workspace/configuration", {})
+        await begun.session.ask("client/registerCapability", {})
+
+    begun.session.in_background(work(), "work")
+    await settle()
+    begun.say(id=begun.sent[0]["id"], result=[])
+    async with asyncio.timeout(1):
+        await begun.session.close()
+    assert len(begun.sent) == 1
+
+
 async def test_background_work_may_fail(begun: Wire, caplog: pytest.LogCaptureFixture) -> None:
     async def work() -> None:
         raise SystemExit(0)
