@@ -138,6 +138,7 @@ export class Lab {
 
   /** Run one scenario; a failure is recorded and the next one still runs. */
   async scenario(name, run, onFailure) {
+    if (process.env.GLM_ONLY !== undefined && !name.includes(process.env.GLM_ONLY)) return; // by hand, with run.mjs
     const began = Date.now();
     const figures = {};
     try {

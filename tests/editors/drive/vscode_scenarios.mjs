@@ -194,6 +194,10 @@ export async function runVsCode(out, editors, vsix) {
 
     await scenario('a hostile workspace changes nothing, trusted or not', async figures => {
       const canary = await layTraps(lab);
+      const caught = () => {
+        figures.programs_run = fs.existsSync(canary.file) ? fs.readFileSync(canary.file, 'utf8').trim() : 'none';
+        figures.requests_caught = canary.requests();
+      };
       try {
         await code.openFolder(lab.folder('hostile'), false);
         await code.status('sparkle', 'loading');
@@ -211,11 +215,11 @@ export async function runVsCode(out, editors, vsix) {
         await code.press('Control+End');
         await code.type('return ');
         await ghostByTyping(code, 'trap.py', `${FUNCTION}return `);
-        figures.programs_run = fs.existsSync(canary.file) ? fs.readFileSync(canary.file, 'utf8') : 'none';
-        figures.requests_caught = canary.requests();
+        caught();
         equal('programs of the workspace that ran', figures.programs_run, 'none');
         equal('requests to the address of the workspace', figures.requests_caught, 0);
       } finally {
+        caught();
         canary.close();
       }
     });
