@@ -117,6 +117,28 @@ export class VsCode {
     return until('some ghost text', () => this.ghost(), patienceMs);
   }
 
+  /** Type `text` and tell for each key the milliseconds until the editor's text changed on screen. */
+  async keyLatencies(text, delay) {
+    await this.page.evaluate(() => {
+      let pressedAt;
+      const measured = (globalThis.keyLatencies = []);
+      const onKey = () => (pressedAt = performance.now());
+      const observer = new MutationObserver(() => {
+        if (pressedAt !== undefined) measured.push(performance.now() - pressedAt);
+        pressedAt = undefined; // the ghost text that comes later is no answer to the key
+      });
+      observer.observe(document.querySelector('.editor-instance .view-lines'), { subtree: true, childList: true, characterData: true });
+      document.addEventListener('keydown', onKey, true);
+      globalThis.stopMeasuring = () => {
+        observer.disconnect();
+        document.removeEventListener('keydown', onKey, true);
+      };
+    });
+    await this.type(text, delay);
+    await sleep(200);
+    return this.page.evaluate(() => (globalThis.stopMeasuring(), globalThis.keyLatencies));
+  }
+
   async save(file, wanted) {
     await this.press('Control+s');
     const target = path.join(this.lab.root, file);

@@ -20,7 +20,7 @@ export async function runVsCode(out, editors, vsix) {
   const scenario = (name, run) => lab.scenario(name, run, shot => code.shot(`failed-${shot}`));
   try {
     const workspace = lab.folder('project');
-    for (const file of ['first.py', 'through.py', 'killed.py', 'server.py', 'switch.py']) lab.write(`project/${file}`, FUNCTION);
+    for (const file of ['first.py', 'through.py', 'killed.py', 'server.py', 'switch.py', 'latency.py']) lab.write(`project/${file}`, FUNCTION);
     lab.write('project/unicode.py', 'def greet():\n    s = "');
     lab.installServer();
     await code.start(vsix, {
@@ -28,8 +28,9 @@ export async function runVsCode(out, editors, vsix) {
       user: { 'editor.autoClosingBrackets': 'never', 'editor.autoClosingQuotes': 'never', 'glm.trace.server': 'verbose' },
     });
 
+    await code.openFolder(workspace, true);
+
     await scenario('starts in a trusted folder and says so', async figures => {
-      await code.openFolder(workspace, true);
       await code.status('sparkle', 'loading');
       figures.activation_ms = await activationMs(code);
       figures.activate_call_ms = Number(code.log().match(/activated in ([\d.]+) ms/)?.[1]);
@@ -160,6 +161,25 @@ export async function runVsCode(out, editors, vsix) {
       await ghostByTyping(code, 'switch.py', prefix);
     });
 
+    await scenario('a key costs no more with ghost text than without', async figures => {
+      await code.openFile('latency.py');
+      await code.press('Control+End');
+      const pressed = { with: [], without: [] };
+      for (let round = 0; round < 8; round++) {
+        const which = round % 2 === 0 ? 'with' : 'without';
+        // The first keys after a change of settings are left out.
+        pressed[which].push(...(await code.keyLatencies('total = width * height + ', 40)).slice(4));
+        await code.command('GLM: Toggle Ghost Text');
+        await code.status(which === 'with' ? 'circle-slash' : 'sparkle');
+      }
+      for (const which of ['with', 'without']) {
+        figures[`${which}_median_ms`] = quantile(pressed[which], 0.5);
+        figures[`${which}_p95_ms`] = quantile(pressed[which], 0.95);
+        figures[`${which}_keys`] = pressed[which].length;
+      }
+      within('ms that ghost text adds to a key', figures.with_median_ms - figures.without_median_ms, 5);
+    });
+
     await scenario('status, logs and restart are at hand; logs hold no code', async () => {
       await code.command('GLM: Show Status');
       await code.page.locator('.view-line', { hasText: '"accepted"' }).first().waitFor();
@@ -246,6 +266,12 @@ async function ghostByTyping(code, file, prefix, patienceMs = 15_000) {
       if (Date.now() > end) throw error;
     }
   }
+}
+
+/** Nearest rank, one decimal. */
+function quantile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return Number((sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN).toFixed(1));
 }
 
 /** Milliseconds as VS Code's own page of running extensions shows them. */
