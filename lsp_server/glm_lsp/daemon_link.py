@@ -87,6 +87,7 @@ class DaemonLink:
         self._crashes.clear()
         self._complained.clear()
         self._connected.clear()
+        self._tried.clear()
         self._failures = 0
         self._outage = False
         self._set(DaemonState.STARTING, "Restarting.")
