@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -24,15 +24,10 @@ from glm_lsp.daemon_address import (
     make_private_folder,
     socket_is_there,
 )
+from glm_lsp.daemon_answers import cause, chunk_of, error_of, lines_of, unreachable
 from glm_lsp.daemon_process import ALREADY_RUNNING, DaemonProcess, start_lock
 from glm_protocol.completion import CompletionChunk, CompletionEnd, CompletionRequest
-from glm_protocol.errors import (
-    DaemonUnreachable,
-    GlmError,
-    Overloaded,
-    ProtocolMismatch,
-    from_wire,
-)
+from glm_protocol.errors import DaemonUnreachable, ProtocolMismatch
 from glm_protocol.folders import user_folders
 from glm_protocol.handshake import (
     CLIENT_BUILD_HEADER,
@@ -48,7 +43,6 @@ START_TIMEOUT_S = 30.0
 HEALTH_TIMEOUT_S = 2.0
 DRAIN_S = 15.0  # a daemon that was asked to leave may be silent so long
 GRACE_S = 1.0  # beyond a request's own deadline
-MAX_LINE = 4 * 1024 * 1024  # bytes of one line of an answer
 MAX_TAKEOVERS = 2  # daemons of another build that we replace in
 TAKEOVER_WINDOW_S = 60.0
 
@@ -321,56 +315,3 @@ def load() -> tuple[Any, str]:
     if "sniffio" not in sys.modules and find_spec("sniffio") is None:
         sys.modules["sniffio"] = None  # type: ignore[assignment]
     return import_module("httpx"), build_id()
-
-
-async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Lines that end with LF and nothing else (httpx's own would split at U+2028)."""
-    pending = b""
-    async for piece in pieces:
-        *lines, pending = (pending + piece).split(b"\n")
-        for line in lines:
-            if line.strip():
-                yield line
-        if len(pending) > MAX_LINE:
-            raise DaemonUnreachable("A line of the daemon's answer is too long.")
-    if pending.strip():
-        yield pending
-
-
-def chunk_of(line: bytes) -> CompletionChunk:
-    """One line of an answer. Raises the GlmError that it carries."""
-    try:
-        wire = json.loads(line)
-        if not isinstance(wire, dict):
-            raise TypeError
-        if "error" in wire:
-            raise from_wire(wire)
-        return CompletionChunk.from_wire(wire)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise DaemonUnreachable("A line of the daemon's answer cannot be read.") from error
-
-
-def error_of(status: int, body: bytes, headers: Any) -> GlmError:
-    """The error behind an HTTP status."""
-    try:
-        error = from_wire(json.loads(body))
-    except (ValueError, RecursionError):
-        return GlmError(f"The daemon answered with HTTP status {status}.")
-    retry_after = headers.get("retry-after", "")
-    if isinstance(error, Overloaded) and retry_after.isdecimal():
-        error.retry_after_s = int(retry_after)
-    return error
-
-
-def unreachable(error: Exception) -> DaemonUnreachable:
-    """A transport fault in our words."""
-    if "Timeout" in type(error).__name__:
-        return DaemonUnreachable("The daemon does not answer.", remedy="See `glm-lsp status`.")
-    return DaemonUnreachable(f"The daemon cannot be reached ({type(error).__name__}).")
-
-
-def cause(error: Exception, httpx: Any) -> Exception:
-    """TimeoutError where the daemon is silent, ConnectionRefusedError where none listens."""
-    if isinstance(error, httpx.TimeoutException):
-        return TimeoutError()
-    return ConnectionRefusedError() if isinstance(error, httpx.ConnectError) else error

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from glm_lsp.daemon_address import LocalDaemon, TeamDaemon, make_private_folder, socket_is_there
-from glm_lsp.daemon_client import DaemonClient, lines_of
+from glm_lsp.daemon_answers import lines_of
+from glm_lsp.daemon_client import DaemonClient
 from glm_lsp.daemon_process import daemon_environment, source_roots, start_lock
 from glm_protocol.completion import CodeContext, CompletionRequest
 from glm_protocol.errors import (
