@@ -12,6 +12,7 @@ from glm_lsp.documents import Cursor, Document
 
 MAX_PREFIX = 24_000  # characters before the cursor
 MAX_SUFFIX = 8_000
+STRIDE = 32  # lines; a window that is cut begins at a multiple of it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,13 +50,15 @@ def with_selected(document: Document, start: Cursor, end: Cursor, text: str) -> 
 
 
 def _before(lines: list[str], number: int, head: str) -> str:
-    pieces = [head[-MAX_PREFIX:]]
-    room = MAX_PREFIX - len(pieces[0])
-    while number > 0 and len(lines[number - 1]) <= room:
-        number -= 1
-        pieces.append(lines[number])
-        room -= len(lines[number])
-    return unix_lines("".join(reversed(pieces)))
+    head = head[-MAX_PREFIX:]
+    first, room = number, MAX_PREFIX - len(head)
+    while first > 0 and len(lines[first - 1]) <= room:
+        first -= 1
+        room -= len(lines[first])
+    if first > 0:
+        # On a coarse grid: a start that slid with every key would cost the engine its KV prefix.
+        first = min(-(-first // STRIDE) * STRIDE, number)
+    return unix_lines("".join([*lines[first:number], head]))
 
 
 def _after(lines: list[str], number: int, rest: str) -> str:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 START_TIMEOUT_S = 30.0
 HEALTH_TIMEOUT_S = 2.0
 DRAIN_S = 15.0  # a daemon that was asked to leave may be silent so long
-GRACE_S = 1.0  # beyond a request's own deadline
+GRACE_S = 3.0  # beyond a request's own deadline; the daemon itself gives up after 2
 MAX_TAKEOVERS = 2  # daemons of another build that we replace in
 TAKEOVER_WINDOW_S = 60.0
 

@@ -34,4 +34,4 @@ def test_an_unknown_command_is_named(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_a_missing_extra_names_the_install_line() -> None:
     assert "glm-lsp[local]" in missing_package(ModuleNotFoundError(name="torch"))
-    assert "--force-reinstall" in missing_package(ModuleNotFoundError(name="pygls"))
+    assert "--force-reinstall" in missing_package(ModuleNotFoundError(name="httpx"))

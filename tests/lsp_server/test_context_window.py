@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glm_lsp.context_window import MAX_PREFIX, MAX_SUFFIX, ContextWindow, window_at, with_selected
+from glm_lsp.context_window import (
+    MAX_PREFIX,
+    MAX_SUFFIX,
+    STRIDE,
+    ContextWindow,
+    window_at,
+    with_selected,
+)
 from glm_lsp.documents import Cursor, Document
 from glm_lsp.position_codec import PositionEncoding
 from glm_lsp.suggestion import remainder, typed_since
@@ -36,10 +43,19 @@ def test_line_ends_are_made_alike() -> None:
 def test_a_large_document_is_cut_at_line_ends() -> None:
     text = "0123456\n" * 10_000
     found = window_at(document(text), Cursor(line=5000, index=3))
-    assert MAX_PREFIX - 8 < len(found.prefix) <= MAX_PREFIX
+    assert MAX_PREFIX - 8 * STRIDE < len(found.prefix) <= MAX_PREFIX
     assert MAX_SUFFIX - 8 < len(found.suffix) <= MAX_SUFFIX
     assert found.prefix.startswith("0123456\n")
     assert found.suffix.endswith("6\n")
+
+
+def test_the_cut_stays_where_it_is_while_the_user_types() -> None:
+    lines = [f"line_{number} = {number}\n" for number in range(5000)]
+    starts = {
+        window("".join(lines[:4000]) + "x" * typed).prefix.split("\n", 1)[0] for typed in range(100)
+    }
+    assert len(starts) <= 2
+    assert all(int(start.split(" ")[0][5:]) % STRIDE == 0 for start in starts)
 
 
 def test_a_long_line_is_cut_in_itself() -> None:
