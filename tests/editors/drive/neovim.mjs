@@ -46,8 +46,7 @@ export class Neovim {
     const env = { ...this.lab.environment(script), NVIM_LOG_FILE: path.join(this.lab.root, 'nvim.log') };
     this.environment = env;
     this.terminal.start(this.program, ['-u', init, '--listen', this.socket], folder, env);
-    await until('Neovim', () => fs.existsSync(this.socket));
-    this.connection = new NeovimSocket(this.socket);
+    this.connection = await NeovimSocket.open(this.socket);
     await this.lua('1');
   }
 

@@ -11,8 +11,20 @@ export class NeovimSocket {
   #waiting = new Map();
   #number = 0;
 
-  constructor(file) {
-    this.#socket = net.connect(file);
+  /** Connect; the socket's file is there a moment before anyone listens on it. */
+  static async open(file, patienceMs = 10_000) {
+    const end = Date.now() + patienceMs;
+    for (;;) {
+      const socket = net.connect(file);
+      const error = await new Promise(resolve => socket.once('connect', () => resolve(undefined)).once('error', resolve));
+      if (error === undefined) return new NeovimSocket(socket);
+      if (Date.now() > end) throw error;
+      await new Promise(resolve => setTimeout(resolve, 30));
+    }
+  }
+
+  constructor(socket) {
+    this.#socket = socket;
     this.#socket.on('data', piece => this.#take(piece));
     this.#socket.on('error', error => this.#failAll(error));
     this.#socket.on('close', () => this.#failAll(new Error('Neovim ended')));

@@ -99,12 +99,12 @@ export class VsCode {
     return this.page.keyboard.press(key);
   }
 
-  /** The grey text on screen, all its lines joined. */
+  /** The grey text on screen; its tokens and lines are joined without anything between. */
   async ghost() {
     const parts = await this.page
       .locator('.ghost-text-decoration, .ghost-text-decoration-preview, .suggest-preview-text .ghost-text, .suggest-preview-text .view-line')
       .allTextContents();
-    return parts.join('\n').replaceAll('\u00a0', ' ').replaceAll('\u00b7', ' ');
+    return parts.join('').replaceAll('\u00a0', ' ').replaceAll('\u00b7', ' ');
   }
 
   ghostIs(wanted, patienceMs) {
