@@ -8,7 +8,7 @@ function around(changes: Partial<Surroundings> & { files?: Record<string, string
     setting: '',
     searchPath: '',
     home: '/home/me',
-    workspaceFolders: ['/work/project'],
+    workspaceFolders: ['/src/project'],
     executable: file => files[file],
     ...changes,
   };
@@ -21,18 +21,18 @@ test('the first program on PATH is taken', () => {
 
 test('a program inside the workspace is passed over, also behind a link or a relative entry', () => {
   const files = {
-    '/work/project/.venv/bin/glm-lsp': '/work/project/.venv/bin/glm-lsp',
-    '/links/glm-lsp': '/work/project/evil',
+    '/src/project/.venv/bin/glm-lsp': '/src/project/.venv/bin/glm-lsp',
+    '/links/glm-lsp': '/src/project/evil',
     'glm-lsp': '/anything',
     'bin/glm-lsp': '/anything',
   };
-  const searchPath = '/work/project/.venv/bin:/links:bin:.:';
+  const searchPath = '/src/project/.venv/bin:/links:bin:.:';
   assert.deepEqual(findServer(around({ searchPath, files })), { kind: 'missing' });
 });
 
 test('a folder that only shares the beginning of its name is not the workspace', () => {
-  const files = { '/work/project-2/bin/glm-lsp': '/work/project-2/bin/glm-lsp' };
-  assert.equal(findServer(around({ searchPath: '/work/project-2/bin', files })).kind, 'found');
+  const files = { '/src/project-2/bin/glm-lsp': '/src/project-2/bin/glm-lsp' };
+  assert.equal(findServer(around({ searchPath: '/src/project-2/bin', files })).kind, 'found');
 });
 
 test('~/.local/bin is searched after PATH', () => {
