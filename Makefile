@@ -14,16 +14,16 @@ $(VENV)/.installed: pyproject.toml constraints.txt scripts/install.sh
 	@touch $@
 
 demo: install ## the main job on a real file of this repository
-	@PYTHONPATH=. $(BIN)/python -m scripts.demo
+	@PYTHONPATH="$(CURDIR)" $(BIN)/python -m scripts.demo
 
 lint: install ## ruff, mypy, import rules
 	@bash scripts/lint.sh $(BIN)
 
 test: install lint ## lint and the whole test suite
-	@PYTHONPATH=. $(BIN)/python -m pytest tests -q
+	@$(BIN)/python -P -m pytest tests -q
 
 test-unit: install ## the tests that start no process
-	@PYTHONPATH=. $(BIN)/python -m pytest tests -q -m "not e2e"
+	@$(BIN)/python -P -m pytest tests -q -m "not e2e"
 
 test-editors: install ## both plug-ins in real VS Code and real Neovim
 	@bash scripts/test_editors.sh
