@@ -47,7 +47,7 @@ class Completer:
         Empty when its last character was typed by hand: the next one comes with the next key.
         """
         generation = self._generations.get(document.uri)
-        if generation is None or not generation.finished or not generation.text:
+        if generation is None or not generation.whole or not generation.text:
             return None
         left = self.left_of(generation, window)
         if left is None:

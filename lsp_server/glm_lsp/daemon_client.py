@@ -217,6 +217,13 @@ class DaemonClient:
                 raise
             return None  # a socket that a killed daemon left behind
 
+    async def _answers(self, address: LocalDaemon) -> bool:
+        """Whether a daemon that was just started answers; on a busy machine it may be slow to."""
+        try:
+            return await self._find(address) is not None
+        except DaemonUnreachable:
+            return False
+
     def _differs(self, health: Health) -> bool:
         return (health.build, health.protocol) != (self._build, PROTOCOL_VERSION)
 
@@ -245,11 +252,11 @@ class DaemonClient:
             DaemonProcess, address.folders, address.serve_args
         )
         while time.monotonic() < give_up:
-            if await self._find(address) is not None:
+            if await self._answers(address):
                 return
             code = process.exit_code()
             if code is not None:
-                if code == ALREADY_RUNNING or await self._find(address) is not None:
+                if code == ALREADY_RUNNING or await self._answers(address):
                     return  # another one was quicker, or is on its way out; ours left
                 words = process.last_words() or f"exit code {code}"
                 raise DaemonUnreachable(f"The daemon ended at once: {words}")

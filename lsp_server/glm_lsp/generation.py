@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 
 from glm_lsp.context_window import ContextWindow
-from glm_protocol.completion import CompletionChunk, CompletionEnd
+from glm_protocol.completion import CompletionChunk, CompletionEnd, FinishReason
 from glm_protocol.errors import GlmError
 
 Stream = Callable[[], AsyncGenerator[CompletionChunk, None]]
@@ -33,6 +33,11 @@ class Generation:
     @property
     def finished(self) -> bool:
         return self._finished.is_set()
+
+    @property
+    def whole(self) -> bool:
+        """Finished by itself: neither its deadline nor our patience cut it off."""
+        return self.end is not None and self.end.finish in (FinishReason.STOP, FinishReason.LENGTH)
 
     def start(self, stream: Stream, delay_s: float) -> None:
         """Begin after `delay_s` of silence."""

@@ -61,7 +61,7 @@ def vscode(command: str) -> Recipe:
     return Recipe(
         file=config_home() / "Code" / "User" / "settings.json",
         text=text + "\n",
-        hint="The extension is built from plugin_vscode/; add the line above to the user settings.",
+        hint="Build and install the extension (docs/editors/vscode.md), then add this line.",
         own_file=False,
     )
 
