@@ -56,6 +56,6 @@ rm -rf "$out"
 mkdir -p "$out"
 export GLM_TEST_EDITORS="${editors[*]}" GLM_EDITORS_OUT=$out GLM_EDITORS_INSTALLED=$vscode GLM_NVIM=$neovim
 status=0
-PYTHONPATH=. .venv/bin/python -m pytest tests/editors -q -s -p no:cacheprovider || status=$?
+.venv/bin/python -P -m pytest tests/editors -q -s -p no:cacheprovider || status=$?
 say "screenshots and results: $out"
 exit $status
