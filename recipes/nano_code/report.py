@@ -132,8 +132,8 @@ def training_lines(points: tuple[Point, ...], rounding: dict[str, Any]) -> list[
 
 LIMITS = """\
 It is a very small model, trained for an hour and a half on two shared cores, so that a fresh
-machine has something real to run without any download. It has seen fewer than 14 million tokens, where
-useful code models see hundreds of billions.
+machine has something real to run without any download. It has seen fewer than 14 million
+tokens, where useful code models see hundreds of billions.
 
 - It often writes code that is well formed and wrong: names that do not exist, loops of one phrase.
 - It knows no library by heart. What it gets right it mostly copies from the open file.
