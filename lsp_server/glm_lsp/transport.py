@@ -42,16 +42,24 @@ def claim_stdio() -> Descriptors:
     Afterwards a library's `print` lands on stderr and cannot corrupt the stream.
     """
     sys.stdout.flush()
+    open_stderr()  # first: a descriptor that is opened while 2 is free becomes stderr
     claimed = Descriptors(read_fd=os.dup(0), write_fd=os.dup(1))
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
-    try:
-        os.dup2(2, 1)
-    except OSError:  # stderr is closed
-        os.dup2(null, 1)
-        os.dup2(null, 2)
+    os.dup2(2, 1)
     os.close(null)
     return claimed
+
+
+def open_stderr() -> None:
+    """Let descriptor 2 lead to nowhere where whoever started us closed it."""
+    try:
+        os.fstat(2)
+    except OSError:
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 2)
+        if null != 2:
+            os.close(null)
 
 
 class FrameWriter:
