@@ -29,7 +29,9 @@ from recipes.nano_code.ngram import NgramModel
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "quality.md"
+README = ROOT / "README.md"
 MARK = "<!-- spots: renewed by `python -m bench.spots_report --write` -->"
+END = "<!-- end of spots -->"
 UNITS = ("protocol", "runtime", "codegen", "daemon", "lsp_server", "bench", "scripts")
 COUNT, SEED = 40, 20261123
 GOOD = ("exact", "acceptable")
@@ -152,8 +154,18 @@ def table(spots: Sequence[Spot], first: Asked) -> list[str]:
     return lines
 
 
+def write(section: str, teaser: str) -> None:
+    """The whole table into docs/quality.md, the summary and the first ten into the README."""
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(page.split(MARK)[0].rstrip() + "\n\n" + section, encoding="utf-8")
+    text = README.read_text(encoding="utf-8")
+    before, _, rest = text.partition(MARK)
+    after = rest.partition(END)[2]
+    README.write_text(f"{before}{MARK}\n\n{teaser}\n\n{END}{after}", encoding="utf-8")
+
+
 def main() -> int:
-    """Prints the section; `--write` puts it into docs/quality.md."""
+    """Prints the section; `--write` renews docs/quality.md and the README."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model")
     parser.add_argument("--count", type=int, default=COUNT)
@@ -170,20 +182,16 @@ def main() -> int:
     if ngram is not None:
         contestants.append(asked("n-gram with cache", spots, ngram))
     machine = describe()
-    lines = [
-        MARK,
-        "",
-        f"{len(spots)} spots, seed {options.seed}, {machine['date']}, {machine['cpu']}.",
-        "" if ngram else "The n-gram baseline is left out: the recipe's corpus is not here.\n",
-        *summary(contestants),
-        "",
-        *table(spots, contestants[0]),
-        "",
-    ]
-    text = "\n".join(lines)
+    head = f"{len(spots)} spots, seed {options.seed}, {machine['date']}, {machine['cpu']}."
+    if ngram is None:
+        head += " The n-gram baseline is left out: the recipe's corpus is not here."
+    counts = summary(contestants)
+    rows = table(spots, contestants[0])
+    text = "\n".join([MARK, "", head, "", *counts, "", *rows, ""])
     if options.write:
-        page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(page.split(MARK)[0].rstrip() + "\n\n" + text, encoding="utf-8")
+        write(
+            text, "\n".join([*counts, "", "The first ten, as the seed gave them:", "", *rows[:12]])
+        )
     print(text)
     return 0
 

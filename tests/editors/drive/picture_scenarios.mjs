@@ -47,7 +47,7 @@ export async function runPicture(out, editors, vsix) {
     await lab.scenario('the default model completes, from nothing', async figures => {
       await code.openFile('rooms.py');
       await code.press('Control+End');
-      await code.type('    for room ', 25);
+      await code.type('    for room in rooms:\n', 25);
       await until('some ghost text', async () => {
         const ghost = await code.ghost();
         if (ghost.trim() === '') await code.nudge(' ');
