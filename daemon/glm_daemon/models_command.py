@@ -21,7 +21,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="print JSON (list, info)")
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
-    actions.add_parser("list", help="every model; * marks the default (the default action)")
+    listing = actions.add_parser("list", help="every model; * marks the default (default action)")
     info = actions.add_parser("info", help="what is known of one model without loading it")
     info.add_argument("name")
     add = actions.add_parser("add", help="register a folder with safetensors, or a hub id")
@@ -31,6 +31,11 @@ def arguments() -> argparse.ArgumentParser:
     remove.add_argument("name")
     default = actions.add_parser("default", help="use this model when none is named")
     default.add_argument("name")
+    # Named here for the help alone: `run` hands its arguments on, see glm_codegen.convert.
+    actions.add_parser("convert", help="published CodeGeeX and ChatGLM weights to safetensors")
+    for action in (listing, info):
+        hint = "print JSON"
+        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=hint)
     return parser
 
 
