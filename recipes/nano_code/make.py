@@ -1,7 +1,8 @@
 """Runs the steps of the recipe in order; each is skipped when what it makes is there.
 
 `python -m recipes.nano_code.make --minutes 90` goes from nothing to models/nano-code and its
-model card. The steps may also be run one by one; README.md says what each one does.
+model card; with `--renew` only results and card are made anew, as after a retrain. The steps may
+also be run one by one; README.md says what each one does.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from recipes.nano_code.package_table import read_wanted
 from recipes.nano_code.samples import shard_folder
 from recipes.nano_code.tokenizer import MODEL
 from recipes.nano_code.train import RUN
+
+RENEWING = 3  # last steps: what a retrained model's card needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +67,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=90.0, help="of training")
     parser.add_argument("--rows", type=int, default=32768, help="training rows of each length")
+    parser.add_argument("--renew", action="store_true", help="only results and model card")
     arguments = parser.parse_args()
-    for step in steps(arguments.minutes, arguments.rows):
+    chosen = steps(arguments.minutes, arguments.rows)
+    for step in chosen[-RENEWING:] if arguments.renew else chosen:
         if step.done():
             print(f"--- {step.module}: there already", flush=True)
             continue

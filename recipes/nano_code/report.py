@@ -165,7 +165,7 @@ def card() -> str:
         "",
         "Spots drawn by `recipes/nano_code/spots.py` from packages that were kept out of the "
         "corpus; greedy decoding in bf16; 95 % bootstrap intervals in brackets. Renew with "
-        "`python -m recipes.nano_code.evaluate network` (and `baselines`).",
+        "`python -m recipes.nano_code.make --renew`.",
         "",
         "Rest of the line:",
         "",
