@@ -14,7 +14,7 @@ if ! node_ok; then
 fi
 node_ok || fail "Node 22 or newer is needed. Install it, or run: make test-editors"
 if ! cmp -s package-lock.json node_modules/.installed-lock; then
-  npm ci --loglevel=error || fail "the development packages did not install. Is the npm registry reachable?"
+  npm ci --prefer-offline --loglevel=error || fail "the development packages did not install. Is the npm registry reachable?"
   cp package-lock.json node_modules/.installed-lock
 fi
 npm run --silent typecheck
