@@ -11,6 +11,7 @@ from typing import Any
 from glm_protocol.errors import BadRequest
 from glm_protocol.folders import user_folders
 from glm_runtime.model_registry import ModelRegistry, ModelSpec
+from glm_runtime.weight_files import weight_files
 
 SHOWN_KEYS = ("model_type", "hidden_size", "num_hidden_layers", "max_position_embeddings")
 
@@ -95,20 +96,11 @@ def show_info(spec: ModelSpec, *, as_json: bool) -> None:
 
 
 def added(registry: ModelRegistry, name: str, source: str) -> str:
-    """Register and look at it once, so that a wrong folder is said at once."""
+    """Register, after a look at the folder, so that a wrong one is said at once."""
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        weight_files(folder)
     spec = registry.add(name, source)
-    folder = spec.folder
-    if folder is not None and not list(folder.glob("*.safetensors")):
-        registry.remove(name)
-        pickles = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
-        if pickles:
-            raise BadRequest(
-                f"{folder} holds pickled weights ({pickles[0].name}), which are never loaded.",
-                remedy=f"Convert them once: glm-lsp models convert {folder} NEW_FOLDER",
-            )
-        raise BadRequest(
-            f"{folder} holds no *.safetensors file.", remedy="Name the folder of a model."
-        )
     return f"added {name}: {spec.source}"
 
 

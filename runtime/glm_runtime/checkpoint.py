@@ -8,11 +8,9 @@ is `causal_model`'s business.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,11 +19,8 @@ from glm_protocol.errors import ModelUnusable
 from glm_runtime.model_config import ModelConfig, read_config
 from glm_runtime.quantized_weight import SCALE_SUFFIX, QuantizedWeight
 from glm_runtime.safetensors_header import StoredTensor, read_header
+from glm_runtime.weight_files import weight_files
 
-SINGLE = "model.safetensors"
-INDEX = "model.safetensors.index.json"
-MAX_INDEX_BYTES = 16 << 20
-PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _SAMPLED_ELEMENTS = 1 << 22  # tensors up to this many elements are looked at whole
 
 
@@ -85,52 +80,11 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     if not folder.is_dir():
         raise ModelUnusable(f"There is no model folder {folder}.")
     config = read_config(folder)
-    shards = {file: read_header(file) for file in _weight_files(folder)}
+    shards = {file: read_header(file) for file in weight_files(folder)}
     names = [tensor.name for tensors in shards.values() for tensor in tensors]
     if len(set(names)) != len(names):
         raise ModelUnusable(f"{folder} holds a weight in two shards.")
     return Checkpoint(folder=folder, config=config, shards=shards)
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    if (folder / INDEX).is_file():
-        return _indexed_files(folder)
-    if (folder / SINGLE).is_file():
-        return [folder / SINGLE]
-    pickled = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLED)
-    if pickled:
-        raise ModelUnusable(
-            f"{folder} holds pickled weights only ({pickled[0]}), which can run code when read.",
-            remedy="Convert them once with `glm-lsp models convert`, or fetch safetensors.",
-        )
-    raise ModelUnusable(f"There is no {SINGLE} in {folder}.")
-
-
-def _indexed_files(folder: Path) -> list[Path]:
-    index = folder / INDEX
-    try:
-        if index.stat().st_size > MAX_INDEX_BYTES:
-            raise ModelUnusable(f"{index} is larger than {MAX_INDEX_BYTES >> 20} MB.")
-        weight_map: Any = json.loads(index.read_bytes())["weight_map"]
-        names = sorted(set(weight_map.values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelUnusable(f"{index} is not an index of weights.") from error
-    for name in names:
-        if (
-            not isinstance(name, str)
-            or Path(name).name != name
-            or not name.endswith(".safetensors")
-        ):
-            raise ModelUnusable(
-                f"{index} names the shard {name!r}, which is no file of the folder."
-            )
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing or not names:
-        raise ModelUnusable(
-            f"{folder} is incomplete: {len(missing)} of {len(names)} shards are missing"
-            f" ({', '.join(missing[:3])})."
-        )
-    return [folder / name for name in names]
 
 
 def _tensors_of(file: Path) -> Iterator[tuple[str, torch.Tensor]]:

@@ -63,8 +63,8 @@ class ModelConfig:
         return kept, tuple(sorted(set(self.fields) - known))
 
 
-def read_config(folder: Path) -> ModelConfig:
-    """Raises ModelUnusable, naming the key and the reason."""
+def read_fields(folder: Path) -> dict[str, Any]:
+    """config.json as it is, nothing judged. Raises ModelUnusable."""
     file = folder / "config.json"
     try:
         if file.stat().st_size > MAX_CONFIG_BYTES:
@@ -78,6 +78,13 @@ def read_config(folder: Path) -> ModelConfig:
         raise ModelUnusable(f"{file} is not valid JSON.") from error
     if not isinstance(raw, dict):
         raise ModelUnusable(f"{file} does not hold a JSON object.")
+    return raw
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Raises ModelUnusable, naming the key and the reason."""
+    file = folder / "config.json"
+    raw = read_fields(folder)
     _refuse_dangerous(raw, file)
     model_type, architectures = raw.get("model_type"), raw.get("architectures")
     if not isinstance(model_type, str) or not model_type:

@@ -76,7 +76,7 @@ def test_code_named_by_the_config_is_ignored(folder: Path) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], Any], type[GlmError], str]] = {
-    "no folder": (lambda f: shutil.rmtree(f), ModelUnusable, "cannot be read"),
+    "no folder": (lambda f: shutil.rmtree(f), ModelUnusable, "There is no config.json in"),
     "config not JSON": (
         lambda f: (f / "config.json").write_text("{"),
         ModelUnusable,
@@ -130,7 +130,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], type[GlmError], str]] = {
     "a shard missing": (
         lose_a_shard,
         ModelUnusable,
-        "lacks shards",
+        r"is incomplete: 1 of 2 shards are missing \(b\.safetensors\)",
     ),
 }
 

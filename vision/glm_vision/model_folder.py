@@ -7,7 +7,6 @@ declares are read.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -19,13 +18,13 @@ from transformers import PreTrainedConfig
 
 from glm_protocol.errors import ModelUnusable, Unsupported
 from glm_runtime.checkpoint import looks_finite
+from glm_runtime.model_config import read_fields
+from glm_runtime.weight_files import weight_files
 from glm_vision.models.auto_classes import ARCHITECTURES, register_auto_classes
 from glm_vision.models.cogvlm import CogVLMForCausalLM
 from glm_vision.models.cogvlm_config import CogVLMConfig
 from glm_vision.models.vision_offload import VisionOffload
-from glm_vision.weight_files import check_names, tensors, weight_files
-
-MAX_CONFIG_BYTES = 1 << 20
+from glm_vision.stored_tensors import check_names, tensors
 
 
 def load_model(
@@ -46,7 +45,7 @@ def load_model(
     """
     folder = Path(folder)
     register_auto_classes()
-    raw = read_config(folder)
+    raw = read_fields(folder)
     config_class, model_class = architecture_of(raw)
     config = _config(folder, config_class, raw)
     config._attn_implementation = attn_implementation
@@ -67,22 +66,6 @@ def load_model(
     if offload_vision:
         VisionOffload(model, torch.device(device))
     return model
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """config.json as it is. Raises ModelUnusable."""
-    file = folder / "config.json"
-    try:
-        if file.stat().st_size > MAX_CONFIG_BYTES:
-            raise ModelUnusable(f"{file} is larger than 1 MB.")
-        raw = json.loads(file.read_bytes())
-    except OSError as error:
-        raise ModelUnusable(f"{file} cannot be read ({error.strerror}).") from error
-    except (ValueError, RecursionError) as error:
-        raise ModelUnusable(f"{file} is not valid JSON.") from error
-    if not isinstance(raw, dict):
-        raise ModelUnusable(f"{file} does not hold a JSON object.")
-    return raw
 
 
 def architecture_of(raw: Mapping[str, Any]) -> tuple[type[CogVLMConfig], type[CogVLMForCausalLM]]:

@@ -36,8 +36,9 @@ from glm_codegen.convert.source_tensors import TensorReader
 from glm_codegen.convert.target_weight import TargetWeight
 from glm_codegen.convert.tokenizer_files import TokenizerFiles, convert_tokenizer
 from glm_protocol.errors import BadRequest, ModelUnusable
-from glm_runtime.checkpoint import INDEX, SINGLE, looks_finite
+from glm_runtime.checkpoint import looks_finite
 from glm_runtime.quantized_weight import CONFIG_KEY, QuantizationScheme
+from glm_runtime.weight_files import INDEX, SINGLE
 
 DEFAULT_SHARD_BYTES = 2_000_000_000
 _LARGEST_MAPPING = 512 << 20  # bytes of source kept mapped

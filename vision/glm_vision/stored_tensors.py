@@ -1,14 +1,13 @@
-"""The safetensors files of a checkpoint folder, and their tensors against what a model expects.
+"""The tensors of a checkpoint's files against what a model expects.
 
-Nothing is read before names and shapes of every tensor are right. Pickled weights are refused.
+Nothing is read before names and shapes of every tensor are right. Which files there are is
+`glm_runtime.weight_files`' business.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,31 +15,7 @@ from safetensors import SafetensorError, safe_open
 from glm_protocol.errors import ModelUnusable
 from glm_runtime.safetensors_header import read_header
 
-SINGLE = "model.safetensors"
-INDEX = "model.safetensors.index.json"
-MAX_INDEX_BYTES = 16 << 20
 IGNORABLE = ".rotary_emb.inv_freq"  # a buffer that released checkpoints carry
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """One file or every shard of the index. Raises ModelUnusable."""
-    index = folder / INDEX
-    if not index.is_file():
-        if (folder / SINGLE).is_file():
-            return [folder / SINGLE]
-        raise ModelUnusable(f"There is no {SINGLE} in {folder}.")
-    try:
-        if index.stat().st_size > MAX_INDEX_BYTES:
-            raise ModelUnusable(f"{index} is larger than {MAX_INDEX_BYTES >> 20} MB.")
-        named: Any = json.loads(index.read_bytes())["weight_map"].values()
-        names = sorted({str(name) for name in named})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelUnusable(f"{index} is not an index of weights.") from error
-    foreign = [name for name in names if Path(name).name != name or "safetensors" not in name]
-    missing = [name for name in names if not (folder / name).is_file()]
-    if foreign or missing or not names:
-        raise ModelUnusable(f"{folder} lacks shards of its index: {(foreign or missing)[:3]}.")
-    return [folder / name for name in names]
 
 
 def check_names(files: list[Path], wanted: Mapping[str, torch.Size], optional: set[str]) -> None:
