@@ -251,9 +251,14 @@ def parse(wire: object) -> tuple[Settings, list[str]]:
     settings = _read(Settings, SECTION, given, complaints)
     known = {each.key for each in described()}
     unknown = [key for key in given if key not in known]
-    complaints += [f"`{key[:80]}` is no setting{_nearest(key, known)}." for key in unknown[:8]]
+    complaints += [f"`{_shown(key)}` is no setting{_nearest(key, known)}." for key in unknown[:8]]
     assert isinstance(settings, Settings)
     return settings, complaints
+
+
+def _shown(key: str) -> str:
+    """A stranger's key on one line: line ends and control characters escaped."""
+    return key.encode("unicode_escape").decode("ascii")[:80]
 
 
 def _flat(wire: Mapping[Any, Any], prefix: str, depth: int = 0) -> Iterator[tuple[str, Any]]:

@@ -112,6 +112,11 @@ def test_a_section_that_is_no_object_is_one_complaint(wire: Any) -> None:
     assert len(complaints) == 1
 
 
+def test_an_unknown_key_is_shown_on_one_line() -> None:
+    _, complaints = parse({"a\nb\x1b\ud800": None})
+    assert complaints[0].startswith("`glm.a\\nb\\x1b\\ud800` is no setting")
+
+
 @given(JSON)
 def test_nothing_that_an_editor_sends_raises(wire: Any) -> None:
     settings, complaints = parse(wire)
