@@ -18,8 +18,8 @@ from pathlib import Path
 
 from bench.machine import describe
 from bench.spots import Spot, draw, judge
+from glm_client.daemon_client import DaemonClient
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
-from glm_lsp.daemon_client import DaemonClient
 from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest, Trigger
 from glm_runtime.model_registry import bundled_models_folder
 from recipes.nano_code import open_file_words

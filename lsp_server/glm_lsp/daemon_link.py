@@ -20,7 +20,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
 
-from glm_lsp.daemon_client import DaemonClient
+from glm_client.daemon_client import DaemonClient
 from glm_protocol.completion import CompletionChunk, CompletionRequest
 from glm_protocol.errors import DaemonUnreachable, EngineFailed, GlmError, NotReady, Overloaded
 

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGES = (
-    *("glm_protocol", "glm_runtime", "glm_codegen", "glm_vision", "glm_t2i"),
-    *("glm_daemon", "glm_lsp"),
+    *("glm_protocol", "glm_client", "glm_context", "glm_runtime"),
+    *("glm_codegen", "glm_vision", "glm_t2i", "glm_daemon", "glm_lsp"),
 )
 
 

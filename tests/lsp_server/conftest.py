@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from glm_protocol.folders import Folders
+from tests.client.stub_daemon import StubDaemon
 from tests.lsp_server.in_process import InProcessEditor
-from tests.lsp_server.stub_daemon import StubDaemon
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from glm_lsp.features.completion import TYPING_S
+from tests.client.stub_daemon import StubDaemon
 from tests.lsp_server.in_process import InProcessEditor, eventually
-from tests.lsp_server.stub_daemon import StubDaemon
 from tests.support.raw_lsp_client import Json, at
 
 URI = "file:///a.py"

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from glm_lsp.daemon_address import LocalDaemon, TeamDaemon
+from glm_client.daemon_address import LocalDaemon, TeamDaemon
 from glm_lsp.features.configuration import address_of
 from glm_lsp.features.workspace_folders import WorkspaceFolders
 from glm_protocol.errors import BadRequest
 from glm_protocol.folders import Folders
 from glm_protocol.settings import DaemonSettings, Settings
+from tests.client.stub_daemon import StubDaemon
 from tests.lsp_server.in_process import InProcessEditor
-from tests.lsp_server.stub_daemon import StubDaemon
 from tests.support.raw_lsp_client import FULL_CAPABILITIES
 
 

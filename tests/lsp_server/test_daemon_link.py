@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from glm_client.daemon_client import DaemonClient, Readiness
 from glm_lsp import daemon_link
-from glm_lsp.daemon_client import DaemonClient, Readiness
 from glm_lsp.daemon_link import DaemonLink, DaemonState, LinkStatus
 from glm_protocol.completion import CompletionChunk, CompletionEnd, CompletionRequest, FinishReason
 from glm_protocol.errors import DaemonUnreachable, GlmError, ModelUnknown
+from tests.client.test_daemon_client import REQUEST
 from tests.lsp_server.in_process import eventually
-from tests.lsp_server.test_daemon_client import REQUEST
 
 END = CompletionChunk(end=CompletionEnd(finish=FinishReason.STOP, model="scripted"))
 

@@ -11,8 +11,8 @@ import pytest
 
 from glm_lsp.documents import MAX_LINE
 from glm_protocol.completion import CompletionRequest, Trigger
+from tests.client.stub_daemon import StubDaemon
 from tests.lsp_server.in_process import InProcessEditor, eventually
-from tests.lsp_server.stub_daemon import StubDaemon
 from tests.support.raw_lsp_client import at, insertion
 
 URI = "file:///a.py"

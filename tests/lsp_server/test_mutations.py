@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.client.stub_daemon import StubDaemon
 from tests.lsp_server.in_process import InProcessEditor
-from tests.lsp_server.stub_daemon import StubDaemon
 from tests.support.raw_lsp_client import FULL_CAPABILITIES, Json, at, insertion
 
 URI = "file:///m.py"

@@ -11,8 +11,8 @@ from lsprotocol import types as lsp
 from glm_lsp.client_profile import ClientProfile
 from glm_lsp.features.initialize import capabilities
 from glm_protocol.settings import Fallback
+from tests.client.stub_daemon import StubDaemon
 from tests.lsp_server.in_process import InProcessEditor
-from tests.lsp_server.stub_daemon import StubDaemon
 from tests.support.raw_lsp_client import at
 
 URI = "file:///a.py"

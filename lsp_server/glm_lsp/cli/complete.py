@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from glm_client.daemon_client import Completed, DaemonClient
 from glm_lsp.cli.source_file import read_source, split_at
-from glm_lsp.daemon_client import Completed, DaemonClient
 from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest, Trigger
 from glm_protocol.languages import language_id
 

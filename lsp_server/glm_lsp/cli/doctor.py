@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from glm_client.daemon_client import DaemonClient
 from glm_lsp.cli.main import NEEDS_LOCAL
-from glm_lsp.daemon_client import DaemonClient
 from glm_protocol.build import package_version
 from glm_protocol.completion import CodeContext, CompletionRequest, Trigger
 from glm_protocol.errors import GlmError

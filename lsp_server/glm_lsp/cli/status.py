@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from glm_lsp.daemon_client import DaemonClient
+from glm_client.daemon_client import DaemonClient
 from glm_protocol.errors import DaemonUnreachable
 
 EXIT_NOT_RUNNING = 3  # as `systemctl status` answers for a stopped unit

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from glm_lsp.daemon_client import DaemonClient
+from glm_client.daemon_client import DaemonClient
 from glm_protocol.errors import DaemonUnreachable, EngineFailed
 
 WAIT_S = 20.0  # the daemon ends open streams after 10 s

@@ -9,9 +9,9 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from glm_client.daemon_address import DaemonAddress, LocalDaemon, TeamDaemon, read_token
+from glm_client.daemon_client import DaemonClient
 from glm_lsp.client_profile import look_up
-from glm_lsp.daemon_address import DaemonAddress, LocalDaemon, TeamDaemon, read_token
-from glm_lsp.daemon_client import DaemonClient
 from glm_lsp.daemon_link import DaemonLink
 from glm_lsp.documents import Document
 from glm_lsp.features.completion import COMPLETION_OPTIONS

@@ -17,15 +17,15 @@ from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from glm_lsp.daemon_address import (
+from glm_client.daemon_address import (
     DaemonAddress,
     LocalDaemon,
     TeamDaemon,
     make_private_folder,
     socket_is_there,
 )
-from glm_lsp.daemon_answers import cause, chunk_of, error_of, lines_of, unreachable
-from glm_lsp.daemon_process import ALREADY_RUNNING, DaemonProcess, start_lock
+from glm_client.daemon_answers import cause, chunk_of, error_of, lines_of, unreachable
+from glm_client.daemon_process import ALREADY_RUNNING, DaemonProcess, start_lock
 from glm_protocol.completion import CompletionChunk, CompletionEnd, CompletionRequest
 from glm_protocol.errors import DaemonUnreachable, ProtocolMismatch
 from glm_protocol.folders import user_folders

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from glm_lsp.daemon_address import LocalDaemon, TeamDaemon, make_private_folder, socket_is_there
-from glm_lsp.daemon_answers import lines_of
-from glm_lsp.daemon_client import DaemonClient
-from glm_lsp.daemon_process import daemon_environment, source_roots, start_lock
+from glm_client.daemon_address import LocalDaemon, TeamDaemon, make_private_folder, socket_is_there
+from glm_client.daemon_answers import lines_of
+from glm_client.daemon_client import DaemonClient
+from glm_client.daemon_process import daemon_environment, source_roots, start_lock
 from glm_protocol.completion import CodeContext, CompletionRequest
 from glm_protocol.errors import (
     DaemonUnreachable,
@@ -23,7 +23,7 @@ from glm_protocol.errors import (
 )
 from glm_protocol.folders import Folders
 from glm_protocol.handshake import CLIENT_BUILD_HEADER, CLIENT_PROTOCOL_HEADER
-from tests.lsp_server.stub_daemon import StubDaemon
+from tests.client.stub_daemon import StubDaemon
 
 REQUEST = CompletionRequest(
     id="1",
@@ -104,7 +104,7 @@ async def test_a_cut_answer(daemon: StubDaemon, client: DaemonClient) -> None:
 async def test_a_silent_daemon_is_told_from_an_absent_one(
     daemon: StubDaemon, client: DaemonClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("glm_lsp.daemon_client.GRACE_S", 0.0)
+    monkeypatch.setattr("glm_client.daemon_client.GRACE_S", 0.0)
     daemon.delay_s = 5
     with pytest.raises(DaemonUnreachable) as silent:
         await client.complete_text(REQUEST)
@@ -240,7 +240,7 @@ async def test_looking_without_starting_leaves_another_build_alone(
 async def test_a_daemon_that_ends_at_once_is_named_by_its_last_words(
     client: DaemonClient, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("glm_lsp.daemon_process.MODULE", "no_such_module_of_ours")
+    monkeypatch.setattr("glm_client.daemon_process.MODULE", "no_such_module_of_ours")
     with pytest.raises(DaemonUnreachable, match="No module named"):
         await client.connect()
     assert folders.log.stat().st_mode & 0o777 == 0o600
