@@ -7,6 +7,8 @@ from typing import Protocol
 
 import torch
 
+from glm_runtime.lora_weights import LoraWeights
+
 
 class KVStore(Protocol):
     """Keys and values of one conversation, as one model keeps them."""
@@ -37,7 +39,9 @@ class CausalModel(Protocol):
         """Memory of the weights; tied ones count once."""
         ...
 
-    def new_store(self) -> KVStore: ...
+    def new_store(self, lora: LoraWeights | None = None) -> KVStore:
+        """A store whose every forward adds `lora`. Raises ModelUnusable where it does not fit."""
+        ...
 
     def forward(self, tokens: Sequence[int], store: KVStore) -> torch.Tensor:
         """Append tokens to what `store` holds; logits_V after the last of them.

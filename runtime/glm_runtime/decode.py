@@ -18,6 +18,7 @@ from glm_protocol.errors import EngineFailed
 from glm_runtime.causal_model import CausalModel
 from glm_runtime.device import CPU, Placement
 from glm_runtime.kv_cache import KVCache
+from glm_runtime.lora_weights import LoraWeights
 from glm_runtime.thread_count import ThreadCount
 
 # Tokens of a chunk of prefill. A cancel waits for one chunk at most, so the size follows the
@@ -45,6 +46,7 @@ class Decoder:
         self.placement = placement
         self.notes: tuple[str, ...] = placement.notes
         self.cache = KVCache(model.new_store())
+        self._lora: LoraWeights | None = None  # what the cache was computed with
         self._pending: list[int] = []
 
     def warm_up(self) -> None:
@@ -59,9 +61,16 @@ class Decoder:
         self.step(0)
         self.cache.clear()
 
-    def begin(self, prompt: Sequence[int]) -> int:
-        """Take up a prompt; returns how many of its tokens need no computing."""
+    def begin(self, prompt: Sequence[int], lora: LoraWeights | None = None) -> int:
+        """Take up a prompt, computed with an adapter or none; returns how many of its tokens
+        need no computing: none when the last one was computed with another adapter.
+
+        Raises ModelUnusable for an adapter that does not fit.
+        """
         assert prompt, "a prompt has at least one token"
+        if lora is not self._lora:
+            self.cache = KVCache(self._model.new_store(lora))
+            self._lora = lora
         if self._threads is not None and self.placement.kind == CPU:
             torch.set_num_threads(self._threads.advise())
         reused = self.cache.keep_common(prompt)

@@ -21,6 +21,7 @@ import torch
 from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
 
 from glm_runtime.causal_model import KVStore
+from glm_runtime.lora_weights import LoraPair, LoraWeights
 
 _GROWTH = 512  # tokens by which room is made at least
 
@@ -60,11 +61,26 @@ class GlmLayer:
     down: torch.Tensor
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GlmLora:
+    """An adapter's addition to one layer, stacked as `GlmLayer`'s weights are."""
+
+    qkv: LoraPair | None = None
+    out: LoraPair | None = None
+    gate_up: LoraPair | None = None
+    down: LoraPair | None = None
+
+
+NO_LORA = GlmLora()
+
+
 class GlmStore:
     """keys and values [layers, 2, K, room, S], of which the first `length` tokens count."""
 
-    def __init__(self, model: GlmModel) -> None:
+    def __init__(self, model: GlmModel, lora: Sequence[GlmLora]) -> None:
+        """`lora`: one for each layer."""
         self._model = model
+        self.lora = lora
         self.length = 0
         self.room: torch.Tensor | None = None
 
@@ -121,8 +137,30 @@ class GlmModel:
             ]
         return sum(tensor.nbytes for tensor in tensors)
 
-    def new_store(self) -> GlmStore:
-        return GlmStore(self)
+    def new_store(self, lora: LoraWeights | None = None) -> GlmStore:
+        if lora is None:
+            return GlmStore(self, (NO_LORA,) * len(self._layers))
+        lora.check_fits(self._linear_shapes())
+        return GlmStore(
+            self, [_stack_lora(lora, index, layer) for index, layer in enumerate(self._layers)]
+        )
+
+    def _linear_shapes(self) -> dict[str, tuple[int, int]]:
+        """[O, I] of every linear layer by the names of transformers."""
+        shape, shapes = self._shape, dict[str, tuple[int, int]]()
+        keys, hidden = shape.num_key_value_heads * shape.head_dim, shape.hidden_size
+        queries = shape.num_attention_heads * shape.head_dim
+        for index in range(shape.num_hidden_layers):
+            attention, mlp = f"model.layers.{index}.self_attn", f"model.layers.{index}.mlp"
+            shapes |= {
+                f"{attention}.q_proj": (queries, hidden),
+                f"{attention}.k_proj": (keys, hidden),
+                f"{attention}.v_proj": (keys, hidden),
+                f"{attention}.o_proj": (hidden, queries),
+                f"{mlp}.gate_up_proj": (2 * shape.intermediate_size, hidden),
+                f"{mlp}.down_proj": (hidden, shape.intermediate_size),
+            }
+        return shapes
 
     def new_room(self, tokens: int) -> torch.Tensor:
         shape = self._shape
@@ -141,11 +179,11 @@ class GlmModel:
         x_ND = self._embedding_VD[torch.tensor(tokens)]
         rotation_N1R = self._rotation_PR[begin:end, None]
         mask = self._mask(begin, end)
-        for layer, kv in zip(self._layers, room.unbind(), strict=True):
-            x_ND = x_ND + self._attend(layer, x_ND, kv, begin, rotation_N1R, mask)
+        for layer, lora, kv in zip(self._layers, store.lora, room.unbind(), strict=True):
+            x_ND = x_ND + self._attend(layer, lora, x_ND, kv, begin, rotation_N1R, mask)
             h_ND = rms_norm(x_ND, layer.mlp_norm_D.shape, layer.mlp_norm_D, self._epsilon)
-            gate_NF, up_NF = linear(h_ND, layer.gate_up).chunk(2, dim=-1)
-            x_ND = x_ND + linear(silu(gate_NF).mul_(up_NF), layer.down)
+            gate_NF, up_NF = _linear(h_ND, layer.gate_up, lora.gate_up).chunk(2, dim=-1)
+            x_ND = x_ND + _linear(silu(gate_NF).mul_(up_NF), layer.down, lora.down)
         store.length = end
         last_D = rms_norm(x_ND[-1], self._norm_D.shape, self._norm_D, self._epsilon)
         return linear(last_D, self._head_VD)
@@ -161,6 +199,7 @@ class GlmModel:
     def _attend(
         self,
         layer: GlmLayer,
+        lora: GlmLora,
         x_ND: torch.Tensor,
         kv: torch.Tensor,
         begin: int,
@@ -172,7 +211,8 @@ class GlmModel:
         heads, keys, size = shape.num_attention_heads, shape.num_key_value_heads, shape.head_dim
         end = begin + new
         h_ND = rms_norm(x_ND, layer.norm_D.shape, layer.norm_D, self._epsilon)
-        qkv_NHS = linear(h_ND, layer.qkv, layer.qkv_bias).view(new, heads + 2 * keys, size)
+        qkv_NF = _linear(h_ND, layer.qkv, lora.qkv, layer.qkv_bias)
+        qkv_NHS = qkv_NF.view(new, heads + 2 * keys, size)
         _rotate(qkv_NHS[:, : heads + keys], rotation_N1R)
         kv[:, :, begin:end] = qkv_NHS[:, heads:].view(new, 2, keys, size).permute(1, 2, 0, 3)
         # Query heads j of one key head j // G stand together: [K, G * N, S].
@@ -180,7 +220,17 @@ class GlmModel:
         q = q_NKGS.permute(1, 2, 0, 3).reshape(1, keys, -1, size)
         answer = scaled_dot_product_attention(q, kv[:1, :, :end], kv[1:, :, :end], mask)
         y_NKGS = answer.view(keys, heads // keys, new, size).permute(2, 0, 1, 3)
-        return linear(y_NKGS.reshape(new, heads * size), layer.out)
+        return _linear(y_NKGS.reshape(new, heads * size), layer.out, lora.out)
+
+
+def _linear(
+    x: torch.Tensor,
+    weight_OI: torch.Tensor,
+    lora: LoraPair | None,
+    bias_O: torch.Tensor | None = None,
+) -> torch.Tensor:
+    y = linear(x, weight_OI, bias_O)
+    return y if lora is None else lora.add_to(y, x)
 
 
 def _rotate(x_NHS: torch.Tensor, rotation_N1R: torch.Tensor) -> None:
@@ -209,3 +259,41 @@ def _stack(weights: dict[str, torch.Tensor], index: int) -> GlmLayer:
         gate_up=take("mlp.gate_up_proj.weight"),
         down=take("mlp.down_proj.weight"),
     )
+
+
+def _stack_lora(lora: LoraWeights, index: int, layer: GlmLayer) -> GlmLora:
+    """One layer's pairs; those of q, k and v become one, its B zero where they do not meet."""
+
+    def pair(name: str) -> LoraPair | None:
+        return lora.pairs.get(f"model.layers.{index}.{name}")
+
+    parts = [pair(f"self_attn.{name}_proj") for name in "qkv"]
+    qkv = None
+    if found := [part for part in parts if part is not None]:
+        keys = (layer.qkv.shape[0] - layer.out.shape[1]) // 2
+        rows = (layer.out.shape[1], keys, keys)
+        blocks = [
+            part.b_OR if part is not None else layer.qkv.new_zeros((count, 0))
+            for part, count in zip(parts, rows, strict=True)
+        ]
+        qkv = LoraPair(
+            a_RI=torch.cat([part.a_RI for part in found]),
+            b_OR=_block_diagonal(blocks),
+        )
+    return GlmLora(
+        qkv=qkv,
+        out=pair("self_attn.o_proj"),
+        gate_up=pair("mlp.gate_up_proj"),
+        down=pair("mlp.down_proj"),
+    )
+
+
+def _block_diagonal(blocks: Sequence[torch.Tensor]) -> torch.Tensor:
+    """`blocks` [O_i, R_i] along the diagonal of [sum O, sum R], zero elsewhere."""
+    rows, columns = (sum(block.shape[side] for block in blocks) for side in (0, 1))
+    whole = blocks[0].new_zeros((rows, columns))
+    row = column = 0
+    for block in blocks:
+        whole[row : row + block.shape[0], column : column + block.shape[1]] = block
+        row, column = row + block.shape[0], column + block.shape[1]
+    return whole

@@ -9,7 +9,8 @@ Legend: B batch (1), H heads, T tokens held, N new tokens, D head size, V vocabu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,8 @@ from transformers.utils import logging
 from glm_protocol.errors import ModelUnusable
 from glm_runtime.checkpoint import Checkpoint
 from glm_runtime.device import Placement
-from glm_runtime.quantized_linear import replace_linear
+from glm_runtime.lora_weights import LoraPair, LoraWeights
+from glm_runtime.quantized_linear import QuantizedLinear, replace_linear
 from glm_runtime.quantized_weight import QuantizedWeight
 
 if TYPE_CHECKING:
@@ -84,8 +86,9 @@ def _room(
 class TransformersStore:
     """transformers' cache. Sliding windows and recurrent states cannot be cut back."""
 
-    def __init__(self, config: PreTrainedConfig) -> None:
+    def __init__(self, config: PreTrainedConfig, lora: LoraWeights | None = None) -> None:
         self._config = config
+        self.lora = lora
         self.cache: Cache = self._new()
 
     def cut(self, length: int) -> bool:
@@ -121,21 +124,51 @@ class TransformersModel:
         tensors = (*self.model.parameters(), *self.model.buffers())
         return sum(tensor.nbytes for tensor in tensors)
 
-    def new_store(self) -> TransformersStore:
-        return TransformersStore(self.model.config)
+    def new_store(self, lora: LoraWeights | None = None) -> TransformersStore:
+        if lora is not None:
+            lora.check_fits(
+                {
+                    name: (int(module.out_features), int(module.in_features))
+                    for name, module in self.model.named_modules()
+                    if isinstance(module, torch.nn.Linear | QuantizedLinear)
+                }
+            )
+        return TransformersStore(self.model.config, lora)
 
     def forward(self, tokens: Sequence[int], store: KVStore) -> torch.Tensor:
         assert isinstance(store, TransformersStore)
         ids_BN = torch.tensor([tokens], device=self._device)
-        answer = self.model(
-            input_ids=ids_BN, past_key_values=store.cache, use_cache=True, logits_to_keep=1
-        )
+        with _added(self.model, store.lora):
+            answer = self.model(
+                input_ids=ids_BN, past_key_values=store.cache, use_cache=True, logits_to_keep=1
+            )
         logits_V: torch.Tensor = answer.logits[0, -1]
         return logits_V
 
     def move(self, device: torch.device, dtype: torch.dtype) -> None:
         self.model.to(device, dtype)
         self._device = device
+
+
+@contextmanager
+def _added(model: torch.nn.Module, lora: LoraWeights | None) -> Iterator[None]:
+    """Add an adapter's part to its layers within the block; nothing stays, whatever happens.
+
+    peft's own switch by request leaves its hooks behind when a forward raises, and the next
+    plain request is then answered with the former one's adapter (measured, peft 0.21.2).
+    """
+    with ExitStack() as hooks:
+        for layer, pair in () if lora is None else lora.pairs.items():
+            handle = model.get_submodule(layer).register_forward_hook(_adder(pair))
+            hooks.callback(handle.remove)
+        yield
+
+
+def _adder(pair: LoraPair) -> Callable[..., torch.Tensor]:
+    def add(_: object, inputs: tuple[torch.Tensor], y: torch.Tensor) -> torch.Tensor:
+        return pair.add_to(y, inputs[0])
+
+    return add
 
 
 def load_transformers_model(

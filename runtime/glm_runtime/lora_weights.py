@@ -1,0 +1,116 @@
+"""The matrices of one adapter, checked and ready to be added to a model's linear layers.
+
+y = W x + B (A x), with B scaled once at load: the base weights are never touched, so nothing has
+to be undone after a request, after an error or after a cancel. A KV store is made for one
+`LoraWeights` or for none (`CausalModel.new_store`) and every forward on it uses just that: rows
+of several adapters and of the base can stand beside each other, and keys and values computed
+with one adapter can never be met by another.
+
+Legend: I inputs, O outputs, R rank.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from glm_protocol.errors import ModelUnusable
+from glm_runtime.adapter import CONFIG, WEIGHTS, Adapter, read_json
+from glm_runtime.safetensors_header import read_header
+
+MAX_RANK = 256
+MAX_BYTES = 4 << 30
+_KEY = re.compile(r"base_model\.model\.(?P<layer>[\w.]+)\.lora_(?P<side>[AB])\.weight")
+# Kinds of adapter that peft writes and that are more than two matrices a layer.
+_PLAIN = {"use_dora": False, "use_rslora": False, "bias": "none", "modules_to_save": None}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class LoraPair:
+    """`a_RI` and `b_OR`, the scale in `b_OR` already."""
+
+    a_RI: torch.Tensor
+    b_OR: torch.Tensor
+
+    def add_to(self, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """y + B A x, for x of any leading dimensions."""
+        linear = torch.nn.functional.linear
+        return y + linear(linear(x, self.a_RI), self.b_OR)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)  # no slots: weak references are taken
+class LoraWeights:
+    """`pairs` by the name of the linear layer, e.g. `model.layers.0.self_attn.q_proj`."""
+
+    name: str
+    pairs: Mapping[str, LoraPair]
+
+    @property
+    def memory_bytes(self) -> int:
+        return sum(pair.a_RI.nbytes + pair.b_OR.nbytes for pair in self.pairs.values())
+
+    def check_fits(self, shapes: Mapping[str, tuple[int, int]]) -> None:
+        """`shapes`: [O, I] of each linear layer of the model. Raises ModelUnusable."""
+        for layer, pair in self.pairs.items():
+            found = (pair.b_OR.shape[0], pair.a_RI.shape[1])
+            if shapes.get(layer) != found:
+                wanted = shapes.get(layer, "absent")
+                raise ModelUnusable(
+                    f"The adapter {self.name} is for another model: {layer} is {found} there and"
+                    f" {wanted} here.",
+                    remedy="Make it anew for this model with `glm-lsp finetune`.",
+                )
+
+
+def load_lora(adapter: Adapter, device: torch.device, dtype: torch.dtype) -> LoraWeights:
+    """Read and check an adapter's matrices. Raises ModelUnusable."""
+    config, file = read_json(adapter.folder / CONFIG), adapter.folder / WEIGHTS
+    scale = _scale(adapter, config)
+    if file.stat().st_size > MAX_BYTES:
+        raise ModelUnusable(f"{file} is larger than an adapter can be.")
+    read_header(file)
+    try:
+        tensors = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise ModelUnusable(f"The adapter {file} cannot be read ({error}).") from error
+    sides: dict[str, dict[str, torch.Tensor]] = {}
+    for key, tensor in tensors.items():
+        match = _KEY.fullmatch(key)
+        if match is None or tensor.ndim != 2 or not tensor.is_floating_point():
+            raise ModelUnusable(f"The adapter {file} holds {key!r}, which is no LoRA matrix.")
+        if not bool(torch.isfinite(tensor).all()):
+            raise ModelUnusable(f"The adapter {file}: {key} holds values that are not finite.")
+        sides.setdefault(match["layer"], {})[match["side"]] = tensor
+    pairs = {}
+    for layer, pair in sides.items():
+        if set(pair) != {"A", "B"} or pair["A"].shape[0] != pair["B"].shape[1]:
+            raise ModelUnusable(f"The adapter {file}: the matrices of {layer} do not fit.")
+        if pair["A"].shape[0] > MAX_RANK:
+            raise ModelUnusable(f"The adapter {file}: a rank over {MAX_RANK} is not served.")
+        pairs[layer] = LoraPair(
+            a_RI=pair["A"].to(device, dtype),
+            b_OR=(pair["B"].float() * scale).to(device, dtype),
+        )
+    return LoraWeights(name=adapter.name, pairs=pairs)
+
+
+def _scale(adapter: Adapter, config: Mapping[str, Any]) -> float:
+    """alpha / r. Raises ModelUnusable for kinds of adapter that are not two plain matrices."""
+    file = adapter.folder / CONFIG
+    if config.get("peft_type") != "LORA":
+        raise ModelUnusable(f"{file}: only LoRA adapters are served.")
+    for key, plain in _PLAIN.items():
+        if config.get(key, plain) not in (plain, None):
+            raise ModelUnusable(f"{file}: {key} = {config[key]!r} is not supported.")
+    if config.get("rank_pattern") or config.get("alpha_pattern"):
+        raise ModelUnusable(f"{file}: ranks that differ by layer are not supported.")
+    rank, alpha = config.get("r"), config.get("lora_alpha")
+    if not isinstance(rank, int) or not isinstance(alpha, int | float) or rank < 1:
+        raise ModelUnusable(f"{file}: r and lora_alpha must be numbers.")
+    return float(alpha) / rank
