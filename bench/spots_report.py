@@ -20,7 +20,8 @@ from bench.machine import describe
 from bench.spots import Spot, draw, judge
 from glm_client.daemon_client import DaemonClient
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
-from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest, Trigger
+from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest
+from glm_protocol.request_fields import Trigger
 from glm_runtime.model_registry import bundled_models_folder
 from recipes.nano_code import open_file_words
 from recipes.nano_code.evaluate import NGRAM_TOKENS, corpus_tokens, ngram_complete
@@ -89,7 +90,7 @@ async def ask_daemon(spots: Sequence[Spot], model: str | None) -> tuple[str, lis
                 max_tokens=48,
                 deadline_ms=60_000,
             )
-            completed = await client.complete_text(request)
+            completed = await client.whole(request)
             name = completed.end.model
             guesses.append(completed.text.split("\n", 1)[0])
     return name, guesses

@@ -6,10 +6,10 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from glm_protocol.completion import CompletionChunk
+from glm_protocol.answers import Chunk
 from glm_protocol.errors import DaemonUnreachable, GlmError, Overloaded, from_wire
 
-MAX_LINE = 4 * 1024 * 1024  # bytes of one line of an answer
+MAX_LINE = 16 * 1024 * 1024  # bytes of one line of an answer; a picture is one line
 
 
 async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -26,7 +26,7 @@ async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield pending
 
 
-def chunk_of(line: bytes) -> CompletionChunk:
+def chunk_of(line: bytes) -> Chunk:
     """One line of an answer. Raises the GlmError that it carries."""
     try:
         wire = json.loads(line)
@@ -34,7 +34,7 @@ def chunk_of(line: bytes) -> CompletionChunk:
             raise TypeError
         if "error" in wire:
             raise from_wire(wire)
-        return CompletionChunk.from_wire(wire)
+        return Chunk.from_wire(wire)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise DaemonUnreachable("A line of the daemon's answer cannot be read.") from error
 

@@ -1,4 +1,4 @@
-"""HTTP client of the daemon: finds or starts it, shakes hands, streams completions.
+"""HTTP client of the daemon: finds or starts it, shakes hands, streams answers.
 
 Works inside the language server and in a command under `asyncio.run`. One attempt, no back-off:
 patience and notices belong to `DaemonLink`. httpx is imported on first use, off the loop.
@@ -26,7 +26,7 @@ from glm_client.daemon_address import (
 )
 from glm_client.daemon_answers import cause, chunk_of, error_of, lines_of, unreachable
 from glm_client.daemon_process import ALREADY_RUNNING, DaemonProcess, start_lock
-from glm_protocol.completion import CompletionChunk, CompletionEnd, CompletionRequest
+from glm_protocol.answers import Chunk, End
 from glm_protocol.errors import DaemonUnreachable, ProtocolMismatch
 from glm_protocol.folders import user_folders
 from glm_protocol.handshake import (
@@ -35,6 +35,7 @@ from glm_protocol.handshake import (
     PROTOCOL_VERSION,
     Health,
 )
+from glm_protocol.requests import AnyRequest
 
 if TYPE_CHECKING:
     import httpx
@@ -48,11 +49,12 @@ TAKEOVER_WINDOW_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Completed:
-    """A whole completion."""
+class Answer:
+    """A whole answer: its text, its pictures (base64 of PNG files), its end."""
 
     text: str
-    end: CompletionEnd
+    images: tuple[str, ...]
+    end: End
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +115,7 @@ class DaemonClient:
 
     async def health(self) -> Health:
         """Who answers. Raises DaemonUnreachable."""
-        wire = await self._call("GET", "/health")
+        wire = await self.call("GET", "/health")
         try:
             return Health.from_wire(wire)
         except (KeyError, TypeError, ValueError) as error:
@@ -125,7 +127,7 @@ class DaemonClient:
 
     async def readiness(self) -> Readiness:
         """How far the default model is. Raises DaemonUnreachable."""
-        wire = await self._call("GET", "/ready", accept=(200, 503))
+        wire = await self.call("GET", "/ready", accept=(200, 503))
         return Readiness(
             ready=wire.get("ready") is True,
             state=str(wire.get("state", "")),
@@ -134,15 +136,15 @@ class DaemonClient:
 
     async def status(self) -> dict[str, Any]:
         """The daemon's own report, for people and commands."""
-        return await self._call("GET", "/glm/v1/status")
+        return await self.call("GET", "/glm/v1/status")
 
     async def shutdown(self) -> None:
         """Ask the daemon to finish its work and end."""
         self._asked_to_leave = time.monotonic()
-        await self._call("POST", "/glm/v1/shutdown")
+        await self.call("POST", "/glm/v1/shutdown")
 
-    async def complete(self, request: CompletionRequest) -> AsyncGenerator[CompletionChunk, None]:
-        """Pieces of text, then the end. Closing the iterator stops the decoding.
+    async def stream(self, request: AnyRequest) -> AsyncGenerator[Chunk, None]:
+        """Pieces of the answer, then the end. Closing the iterator stops the work.
 
         Raises GlmError: the daemon's own, or DaemonUnreachable (see `cause`).
         """
@@ -152,7 +154,7 @@ class DaemonClient:
         ended = False
         try:
             async with http.stream(
-                "POST", "/glm/v1/complete", content=body, headers=JSON_BODY, timeout=timeout
+                "POST", f"/glm/v1/{request.kind}", content=body, headers=JSON_BODY, timeout=timeout
             ) as response:
                 if response.status_code != 200:
                     raise error_of(response.status_code, await response.aread(), response.headers)
@@ -167,12 +169,16 @@ class DaemonClient:
         if not ended:
             raise DaemonUnreachable("The daemon stopped in the middle of an answer.")
 
-    async def complete_text(self, request: CompletionRequest) -> Completed:
-        """The whole completion. Raises GlmError as `complete` does."""
-        chunks = [chunk async for chunk in self.complete(request)]
+    async def whole(self, request: AnyRequest) -> Answer:
+        """The whole answer. Raises GlmError as `stream` does."""
+        chunks = [chunk async for chunk in self.stream(request)]
         end = chunks[-1].end
         assert end is not None
-        return Completed(text="".join(chunk.text for chunk in chunks), end=end)
+        return Answer(
+            text="".join(chunk.text for chunk in chunks),
+            images=tuple(chunk.image for chunk in chunks if chunk.image),
+            end=end,
+        )
 
     async def _connect_locally(self, address: LocalDaemon, start: bool) -> Health:
         folders = address.folders
@@ -262,13 +268,17 @@ class DaemonClient:
                 raise DaemonUnreachable(f"The daemon ended at once: {words}")
             await asyncio.sleep(0.02)
 
-    async def _call(
-        self, method: str, path: str, accept: Sequence[int] = (200, 202)
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        accept: Sequence[int] = (200, 202),
     ) -> dict[str, Any]:
         """One short request; its JSON object. Raises GlmError on a status not in `accept`."""
         http, httpx = await self._client()
         try:
-            response = await http.request(method, path, timeout=HEALTH_TIMEOUT_S)
+            response = await http.request(method, path, json=body, timeout=HEALTH_TIMEOUT_S)
         except httpx.TransportError as error:
             raise unreachable(error) from cause(error, httpx)
         if response.status_code not in accept:

@@ -29,9 +29,18 @@ from glm_codegen.model_context import to_model
 from glm_codegen.prompt_formats.choose import choose_format
 from glm_codegen.prompt_formats.prompt_format import Prompt, PromptFormat, PromptPiece
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
-from glm_protocol.completion import CodeContext, CompletionChunk, CompletionRequest, FinishReason
-from glm_protocol.errors import AdapterUnknown, BadRequest, GlmError, ModelUnusable, PromptTooLong
+from glm_protocol.answers import Chunk, FinishReason
+from glm_protocol.completion import CodeContext, CompletionRequest
+from glm_protocol.errors import (
+    AdapterUnknown,
+    BadRequest,
+    GlmError,
+    ModelUnusable,
+    PromptTooLong,
+    Unsupported,
+)
 from glm_protocol.folders import user_folders
+from glm_protocol.requests import AnyRequest
 from glm_runtime.checkpoint import open_checkpoint
 from glm_runtime.decode import Decoder
 from glm_runtime.device import Accelerator, TorchAccelerator, choose_placement
@@ -41,7 +50,7 @@ from glm_runtime.model_loading import load_model
 from glm_runtime.model_registry import ModelRegistry
 from glm_runtime.thread_count import ThreadCount
 
-Event = tuple[str, CompletionChunk | GlmError]
+Event = tuple[str, Chunk | GlmError]
 PROMPT_LIMIT = 4096  # tokens: beyond it a prompt costs more time than it adds to a completion
 _SNIPPET_CHARACTERS = 8  # for each token of the budget: bounds the work of encoding them
 
@@ -84,8 +93,14 @@ class CodeEngine:
     def busy(self) -> bool:
         return bool(self._outbox or self._queue or self._row)
 
-    def submit(self, request: CompletionRequest) -> str:
-        """Queue a request. Raises BadRequest for an id at work, AdapterUnknown for any adapter."""
+    def submit(self, request: AnyRequest) -> str:
+        """Queue a request.
+
+        Raises BadRequest for an id at work, AdapterUnknown for any adapter, Unsupported for a
+        kind of request that this model has no form for.
+        """
+        if not isinstance(request, CompletionRequest):
+            raise Unsupported(f"The model {self._info.model} completes code and nothing else.")
         if request.id in self._queue or (self._row is not None and self._row.id == request.id):
             raise BadRequest(f"A request with the id {request.id!r} is at work already.")
         if request.adapter is not None:
@@ -177,7 +192,7 @@ class CodeEngine:
         if finish is not None:
             self._end_row(finish, text=text)
         elif text:
-            self._outbox.append((row.id, CompletionChunk(text=text)))
+            self._outbox.append((row.id, Chunk(text=text)))
 
     def _end_row(self, finish: FinishReason, *, text: str = "", flush: bool = False) -> None:
         assert self._row is not None

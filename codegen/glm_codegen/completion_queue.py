@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from glm_protocol.completion import CompletionRequest, Trigger
+from glm_protocol.completion import CompletionRequest
+from glm_protocol.request_fields import Trigger
 
 _ORDER = {trigger: place for place, trigger in enumerate(Trigger)}
 

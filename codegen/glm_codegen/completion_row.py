@@ -12,14 +12,8 @@ from glm_codegen.completion_text import CompletionText
 from glm_codegen.model_context import ModelContext
 from glm_codegen.prompt_formats.prompt_format import Prompt
 from glm_codegen.text_stream import Decodes, TextStream
-from glm_protocol.completion import (
-    CompletionChunk,
-    CompletionEnd,
-    CompletionMode,
-    FinishReason,
-    Timings,
-    TokenCounts,
-)
+from glm_protocol.answers import Chunk, End, FinishReason, Timings, TokenCounts
+from glm_protocol.completion import CompletionMode
 from glm_runtime.sampling import Sampler, Sampling
 
 Clock = Callable[[], float]  # seconds, monotonic
@@ -88,7 +82,7 @@ class CompletionRow:
 
     def end(
         self, finish: FinishReason, model: str, *, text: str = "", flush: bool = False
-    ) -> CompletionChunk:
+    ) -> Chunk:
         """The last chunk. `flush`: with what the stop rules still held back."""
         if flush and not self._text.ended:
             text += self._given(self._text.finish())
@@ -96,9 +90,9 @@ class CompletionRow:
         arrived = self.waiting.arrived
         prefilled = now if self._prefilled is None else self._prefilled
         first = 0.0 if self._first_text is None else self._first_text - arrived
-        return CompletionChunk(
+        return Chunk(
             text=text,
-            end=CompletionEnd(
+            end=End(
                 finish=finish,
                 model=model,
                 timings_ms=Timings(
@@ -123,13 +117,11 @@ class CompletionRow:
         return self._restore(text)
 
 
-def end_of_waiting(
-    waiting: Waiting, finish: FinishReason, model: str, now: float
-) -> CompletionChunk:
+def end_of_waiting(waiting: Waiting, finish: FinishReason, model: str, now: float) -> Chunk:
     """The last chunk of a request that never ran."""
     waited = _ms(now - waiting.arrived)
     timings = Timings(queue=waited, total=waited)
-    return CompletionChunk(end=CompletionEnd(finish=finish, model=model, timings_ms=timings))
+    return Chunk(end=End(finish=finish, model=model, timings_ms=timings))
 
 
 def _stop_texts(prompt: Prompt) -> tuple[str, ...]:

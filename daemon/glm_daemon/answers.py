@@ -14,8 +14,8 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from glm_daemon.completion_job import CompletionJob
-from glm_protocol.completion import CompletionChunk, FinishReason
+from glm_daemon.request_job import RequestJob
+from glm_protocol.answers import Chunk, FinishReason
 from glm_protocol.errors import EngineFailed, GlmError, NotReady, Overloaded
 
 RETRY_AFTER_S = 1  # seconds, for states that pass by themselves
@@ -39,7 +39,7 @@ def error_response(error: GlmError, *, status: int | None = None) -> JSONRespons
 class JobAnswer(Response):
     """ASGI answer from a running job. A GlmError before the first byte is the app's to send."""
 
-    def __init__(self, job: CompletionJob, *, model: str) -> None:
+    def __init__(self, job: RequestJob, *, model: str) -> None:
         super().__init__()
         self.job = job
         self.model = model
@@ -71,7 +71,7 @@ class StreamAnswer(JobAnswer):
 
     content_type = "application/octet-stream"
 
-    def encode(self, chunk: CompletionChunk) -> bytes:
+    def encode(self, chunk: Chunk) -> bytes:
         raise NotImplementedError
 
     def encode_error(self, error: GlmError) -> bytes:
@@ -91,25 +91,25 @@ class StreamAnswer(JobAnswer):
 
 
 class LinesAnswer(StreamAnswer):
-    """One JSON object a line: `CompletionChunk.to_wire()`, or `{"error": …}` as the last."""
+    """One JSON object a line: `Chunk.to_wire()`, or `{"error": …}` as the last."""
 
     content_type = "application/x-ndjson"
 
-    def encode(self, chunk: CompletionChunk) -> bytes:
+    def encode(self, chunk: Chunk) -> bytes:
         return json_line(chunk.to_wire())
 
     def encode_error(self, error: GlmError) -> bytes:
         return json_line(error.to_wire())
 
 
-async def whole(job: CompletionJob) -> CompletionChunk:
+async def whole(job: RequestJob) -> Chunk:
     """All text of a job and its end, in one chunk. Raises GlmError."""
     text = ""
     while True:
         chunk = await job.next()
         text += chunk.text
         if chunk.end is not None:
-            return CompletionChunk(text=text, end=chunk.end)
+            return Chunk(text=text, end=chunk.end)
 
 
 async def send_start(send: Send, content_type: str) -> None:

@@ -13,12 +13,12 @@ import logging
 import math
 import time
 
-from glm_daemon.completion_job import CompletionJob
 from glm_daemon.pipe import Message
+from glm_daemon.request_job import RequestJob
 from glm_daemon.request_queue import RequestQueue
 from glm_daemon.serve_options import Patience
 from glm_daemon.supervisor import EngineState, Supervisor
-from glm_protocol.completion import CompletionChunk, FinishReason
+from glm_protocol.answers import Chunk, FinishReason
 from glm_protocol.errors import EngineFailed, GlmError, NotReady, PromptTooLong, from_wire
 from glm_runtime.engine import EngineOptions
 
@@ -36,7 +36,7 @@ class EngineLane:
         )
         self._patience = patience
         self._queue = RequestQueue()
-        self._running: dict[str, CompletionJob] = {}
+        self._running: dict[str, RequestJob] = {}
         self._leaving: dict[str, float] = {}  # cancelled, not confirmed; since when
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
@@ -67,7 +67,7 @@ class EngineLane:
         """What the engine calls itself once it is loaded."""
         return self.supervisor.info.model if self.supervisor.info else self.model
 
-    def submit(self, job: CompletionJob) -> None:
+    def submit(self, job: RequestJob) -> None:
         """Queue it and start what can be started. Raises GlmError when the engine is unusable."""
         if refusal := self.supervisor.refusal:
             raise refusal
@@ -103,7 +103,7 @@ class EngineLane:
             del self._running[job.key]
             job.fail(from_wire(message))
         elif message["op"] == "chunk":
-            chunk = CompletionChunk.from_wire(message["chunk"])
+            chunk = Chunk.from_wire(message["chunk"])
             if chunk.end is not None:
                 del self._running[job.key]
             job.feed(chunk)
@@ -133,16 +133,18 @@ class EngineLane:
                 return
             self._hand_over(job)
 
-    def _hand_over(self, job: CompletionJob) -> None:
+    def _hand_over(self, job: RequestJob) -> None:
         job.begin_attempt()
         self._running[job.key] = job
         try:
-            self.supervisor.send({"op": "submit", "request": job.for_worker().to_wire()})
+            self.supervisor.send(
+                {"op": "submit", "kind": job.request.kind, "request": job.for_worker().to_wire()}
+            )
         except ValueError:
             del self._running[job.key]
             job.fail(PromptTooLong("The request is too big to be handed to the engine."))
 
-    def _deadline(self, job: CompletionJob) -> None:
+    def _deadline(self, job: RequestJob) -> None:
         """At the deadline the engine should end the job; later we do."""
         if job.key in self._running and job.waited < self._overdue(job):
             loop = asyncio.get_running_loop()
@@ -165,10 +167,10 @@ class EngineLane:
         since = min(self._leaving.values(), default=math.inf)
         return time.monotonic() - since > self._patience.overdue
 
-    def _overdue(self, job: CompletionJob) -> float:
+    def _overdue(self, job: RequestJob) -> float:
         return job.request.deadline_ms / 1e3 + self._patience.overdue
 
-    def _job_done(self, job: CompletionJob) -> None:
+    def _job_done(self, job: RequestJob) -> None:
         if timer := self._timers.pop(job.key, None):
             timer.cancel()
         if self._running.pop(job.key, None):  # ended by us, not by the engine

@@ -14,14 +14,15 @@ import os
 import time
 from itertools import count
 
-from glm_daemon.completion_job import CompletionJob
 from glm_daemon.engine_lane import EngineLane
 from glm_daemon.metrics import Metrics
 from glm_daemon.model_table import ModelTable
+from glm_daemon.request_job import RequestJob
 from glm_daemon.serve_options import Patience
 from glm_daemon.supervisor import EngineState
-from glm_protocol.completion import CompletionRequest, FinishReason
+from glm_protocol.answers import FinishReason
 from glm_protocol.errors import GlmError, NotReady, Overloaded
+from glm_protocol.requests import AnyRequest
 
 LOG = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class EnginePool:
         self._engines = engines
         self._keys = count(1)
         self._used: dict[str, float] = {}
-        self._newest: dict[str, CompletionJob] = {}
+        self._newest: dict[str, RequestJob] = {}
         self._stopping: set[asyncio.Task[None]] = set()
         self._some_end = asyncio.Event()
 
@@ -78,12 +79,13 @@ class EnginePool:
         except GlmError as error:
             LOG.error("the default model: %s", error)
 
-    def submit(self, request: CompletionRequest) -> CompletionJob:
+    def submit(self, request: AnyRequest) -> RequestJob:
         """Queue a request. Raises GlmError: unknown or unusable model, queue full, closing."""
         if self.closing:
             raise NotReady("The daemon is shutting down.")
-        lane = self._lane(request.model)
-        job = CompletionJob(key=f"{os.getpid()}-{next(self._keys)}", request=request)
+        lane = self._lane(self._model_of(request))
+        key = f"{os.getpid()}-{next(self._keys)}"
+        job = RequestJob(key=key, request=request, lane=lane.model)
         if older := self._newest.pop(request.document, None):
             self.cancel(older, FinishReason.SUPERSEDED)
         if self.waiting >= self._queue and not lane.free_row:
@@ -94,11 +96,10 @@ class EnginePool:
         lane.submit(job)
         return job
 
-    def cancel(self, job: CompletionJob, reason: FinishReason = FinishReason.CANCELLED) -> None:
+    def cancel(self, job: RequestJob, reason: FinishReason = FinishReason.CANCELLED) -> None:
         """End a job; one that is done stays as it is."""
-        name = job.request.model or self.models.default
-        lane = self.lanes.get(name)
-        job.finish(reason, model=lane.engine_name if lane else name)
+        lane = self.lanes.get(job.lane)
+        job.finish(reason, model=lane.engine_name if lane else job.lane)
 
     async def wait_for_end(self, patience: float) -> None:
         """Return when some job has ended, or after `patience` seconds."""
@@ -125,6 +126,10 @@ class EnginePool:
     def kill_now(self) -> None:
         for lane in self.lanes.values():
             lane.supervisor.kill_now()
+
+    def _model_of(self, request: AnyRequest) -> str:
+        """The name that the request gives, else the default for its kind."""
+        return self.models.default_for(request) if request.model is None else request.model
 
     def _lane(self, model: str | None) -> EngineLane:
         name = self._loaded_name(model)
@@ -159,7 +164,7 @@ class EnginePool:
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
 
-    def _job_done(self, job: CompletionJob) -> None:
+    def _job_done(self, job: RequestJob) -> None:
         self._some_end.set()
         if self._newest.get(job.request.document) is job:
             del self._newest[job.request.document]

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 
-from glm_protocol.completion import CompletionEnd
+from glm_protocol.answers import End
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -58,7 +58,7 @@ class Metrics:
     duration: Histogram = field(default_factory=Histogram)
     queued: Histogram = field(default_factory=Histogram)
 
-    def completion_ended(self, end: CompletionEnd) -> None:
+    def completion_ended(self, end: End) -> None:
         self.finished[end.finish.value] += 1
         self.tokens["prompt"] += end.tokens.prompt
         self.tokens["reused"] += end.tokens.reused

@@ -10,6 +10,7 @@ from typing import Any
 
 from glm_protocol.errors import BadRequest
 from glm_protocol.folders import user_folders
+from glm_runtime.model_family import FAMILIES
 from glm_runtime.model_registry import ModelRegistry, ModelSpec
 from glm_runtime.weight_files import weight_files
 
@@ -22,7 +23,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="print JSON (list, info)")
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
-    listing = actions.add_parser("list", help="every model; * marks the default (default action)")
+    listing = actions.add_parser("list", help="every model; * marks the default of a family")
     info = actions.add_parser("info", help="what is known of one model without loading it")
     info.add_argument("name")
     add = actions.add_parser("add", help="register a folder with safetensors, or a hub id")
@@ -72,14 +73,22 @@ def describe(spec: ModelSpec) -> dict[str, Any]:
 
 
 def show_list(registry: ModelRegistry, *, as_json: bool) -> None:
-    default = registry.default
+    defaults = {registry.default_of(family) for family in FAMILIES}
     models = registry.models()
     if as_json:
-        rows = [{"name": m.name, "source": m.source, "default": m.name == default} for m in models]
+        rows = [
+            {
+                "name": spec.name,
+                "source": spec.source,
+                "family": spec.family,
+                "default": spec.name in defaults,
+            }
+            for spec in models
+        ]
         print(json.dumps(rows))
         return
     for spec in models:
-        mark = "*" if spec.name == default else " "
+        mark = "*" if spec.name in defaults else " "
         origin = "comes with glm-lsp" if spec.bundled else spec.source
         print(f"{mark} {spec.name:<24} {spec.family:<8} {origin}")
     if not models:

@@ -18,14 +18,14 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from glm_daemon.engine_families import completion_request_from_wire
 from glm_daemon.parent_death import die_with_parent, offer_to_oom_killer
 from glm_daemon.pipe import Decoder, Message, encode
-from glm_protocol.completion import CompletionChunk, CompletionRequest
+from glm_protocol.answers import Chunk
 from glm_protocol.errors import EngineFailed, GlmError, ModelUnusable
+from glm_protocol.requests import AnyRequest, request_from_wire
 from glm_runtime.engine import Engine, EngineOptions
 
-CodeEngine = Engine[CompletionRequest, CompletionChunk]
+WorkerEngine = Engine[AnyRequest, Chunk]
 READ_SIZE = 1 << 18
 
 
@@ -50,11 +50,11 @@ class PipeEnd:
         return self._decoder.feed(data)
 
 
-def load(message: Message) -> CodeEngine:
+def load(message: Message) -> WorkerEngine:
     """The engine that a `load` message asks for. Raises GlmError, or whatever the loader does."""
     module_name, _, function_name = str(message["loader"]).partition(":")
     try:
-        loader: Callable[[EngineOptions], CodeEngine] = getattr(
+        loader: Callable[[EngineOptions], WorkerEngine] = getattr(
             importlib.import_module(module_name), function_name
         )
     except ImportError as error:
@@ -65,7 +65,7 @@ def load(message: Message) -> CodeEngine:
     return loader(EngineOptions(**message["options"]))
 
 
-def serve(pipe: PipeEnd, engine: CodeEngine) -> None:
+def serve(pipe: PipeEnd, engine: WorkerEngine) -> None:
     """Step the engine until the daemon closes the pipe (EOFError) or a step raises."""
     while True:
         for message in pipe.receive(wait=not engine.busy):
@@ -75,10 +75,10 @@ def serve(pipe: PipeEnd, engine: CodeEngine) -> None:
                 pipe.send(_outcome(request_id, outcome))
 
 
-def _obey(message: Message, pipe: PipeEnd, engine: CodeEngine) -> None:
+def _obey(message: Message, pipe: PipeEnd, engine: WorkerEngine) -> None:
     match message["op"]:
         case "submit":
-            request = completion_request_from_wire(message["request"])
+            request = request_from_wire(message["kind"], message["request"])
             try:
                 engine.submit(request)
             except GlmError as error:
@@ -90,7 +90,7 @@ def _obey(message: Message, pipe: PipeEnd, engine: CodeEngine) -> None:
             pipe.send({"op": "pong", "n": message["n"]})
 
 
-def _outcome(request_id: str, outcome: CompletionChunk | GlmError) -> Message:
+def _outcome(request_id: str, outcome: Chunk | GlmError) -> Message:
     if isinstance(outcome, GlmError):
         return {"op": "error", "id": request_id, **outcome.to_wire()}
     return {"op": "chunk", "id": request_id, "chunk": outcome.to_wire()}

@@ -16,18 +16,14 @@ from glm_lsp.generation import Generation
 from glm_lsp.insert_text import clean
 from glm_lsp.position_codec import without_surrogates
 from glm_lsp.suggestion import remainder, typed_since
-from glm_protocol.completion import (
-    CodeContext,
-    CompletionChunk,
-    CompletionMode,
-    CompletionRequest,
-    Trigger,
-)
+from glm_protocol.answers import Chunk
+from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest
+from glm_protocol.request_fields import Trigger
 from glm_protocol.settings import Settings
 
 DEADLINE_MS = 1_800  # the daemon's; every request of the editor is answered within 2 s
 
-Complete = Callable[[CompletionRequest], AsyncGenerator[CompletionChunk, None]]
+Complete = Callable[[CompletionRequest], AsyncGenerator[Chunk, None]]
 
 
 class Completer:

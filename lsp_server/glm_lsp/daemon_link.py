@@ -19,10 +19,13 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from glm_client.daemon_client import DaemonClient
-from glm_protocol.completion import CompletionChunk, CompletionRequest
+from glm_protocol.answers import Chunk
+from glm_protocol.completion import CompletionRequest
 from glm_protocol.errors import DaemonUnreachable, EngineFailed, GlmError, NotReady, Overloaded
+from glm_protocol.requests import AnyRequest
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
@@ -102,29 +105,31 @@ class DaemonLink:
         await self._stop_trying()
         await self.client.aclose()
 
-    async def complete(self, request: CompletionRequest) -> AsyncGenerator[CompletionChunk, None]:
-        """As `DaemonClient.complete`, after connecting if need be. Raises GlmError."""
+    async def stream(self, request: AnyRequest) -> AsyncGenerator[Chunk, None]:
+        """As `DaemonClient.stream`, after connecting if need be. Raises GlmError.
+
+        What fails in the background, ghost text, is also told once; who asked for the rest by
+        hand gets the error as the answer.
+        """
         await self._be_connected()
         try:
-            async with aclosing(self._complete_or_reconnect(request)) as chunks:
+            async with aclosing(self._stream_or_reconnect(request)) as chunks:
                 async for chunk in chunks:
                     yield chunk
         except DaemonUnreachable as error:
             self._lost(error)
             raise
         except GlmError as error:
-            if not isinstance(error, PASSING):
+            if isinstance(request, CompletionRequest) and not isinstance(error, PASSING):
                 self._complain(error)
             raise
         self._outage = False
         if self.status.state is not DaemonState.READY:
             self._set(DaemonState.READY)
 
-    async def _complete_or_reconnect(
-        self, request: CompletionRequest
-    ) -> AsyncGenerator[CompletionChunk, None]:
+    async def _stream_or_reconnect(self, request: AnyRequest) -> AsyncGenerator[Chunk, None]:
         try:
-            async with aclosing(self.client.complete(request)) as chunks:
+            async with aclosing(self.client.stream(request)) as chunks:
                 async for chunk in chunks:
                     yield chunk
             return
@@ -134,9 +139,16 @@ class DaemonLink:
         # It ended between two requests, mostly because it was idle: nobody was disturbed.
         self._gone()
         await self._be_connected()
-        async with aclosing(self.client.complete(request)) as chunks:
+        async with aclosing(self.client.stream(request)) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    async def call(
+        self, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """As `DaemonClient.call`, after connecting if need be. Raises GlmError."""
+        await self._be_connected()
+        return await self.client.call(method, path, body)
 
     async def _be_connected(self) -> None:
         if self._connected.is_set():

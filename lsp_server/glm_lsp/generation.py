@@ -7,10 +7,10 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 
 from glm_lsp.context_window import ContextWindow
-from glm_protocol.completion import CompletionChunk, CompletionEnd, FinishReason
+from glm_protocol.answers import Chunk, End, FinishReason
 from glm_protocol.errors import GlmError
 
-Stream = Callable[[], AsyncGenerator[CompletionChunk, None]]
+Stream = Callable[[], AsyncGenerator[Chunk, None]]
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class Generation:
         self.anchor = anchor
         self.request_id = request_id
         self.text = ""
-        self.end: CompletionEnd | None = None
+        self.end: End | None = None
         self.error: GlmError | None = None
         self.superseded = False
         self.shown = 0  # characters of the text that the user had typed at the last answer

@@ -25,6 +25,7 @@ from glm_lsp.features import (
     execute_command,
     initialize,
     inline_completion,
+    models,
     status,
     text_sync,
     workspace_folders,
@@ -33,7 +34,8 @@ from glm_lsp.features.workspace_folders import WorkspaceFolders
 from glm_lsp.json_body import JsonObject
 from glm_lsp.session import Phase, Session
 from glm_lsp.transport import Descriptors, FrameReader, FrameWriter, claim_stdio
-from glm_protocol.completion import CompletionChunk, CompletionRequest
+from glm_protocol.answers import Chunk
+from glm_protocol.completion import CompletionRequest
 from glm_protocol.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -67,9 +69,9 @@ class LanguageServer:
         if self.link is not None:
             await self.link.aclose()
 
-    async def _complete(self, request: CompletionRequest) -> AsyncGenerator[CompletionChunk, None]:
+    async def _complete(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         await self.configured.wait()
-        async with aclosing(configuration.link_of(self).complete(request)) as chunks:
+        async with aclosing(configuration.link_of(self).stream(request)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -83,9 +85,8 @@ def requests() -> dict[str, Callable[[LanguageServer, JsonObject], Any]]:
         "textDocument/completion": completion.completion,
         "workspace/executeCommand": execute_command.execute_command,
         "glm/status": status.status,
+        "glm/models": models.models,
     }
-    # Long work (chat, translation) will be further requests here, each with a `token` among its
-    # parameters: pieces go out as `glm/delta`, `$/cancelRequest` stops it like any request.
 
 
 def notifications() -> dict[str, Callable[[LanguageServer, JsonObject], None]]:

@@ -1,21 +1,12 @@
 """A deterministic engine without a model, for tests and for `glm-lsp serve --model fake`.
 
-What it answers depends on the request alone. `<hash>` is eight hex digits over path, language,
-prefix, suffix and snippets (`context_hash`):
+What it answers depends on the request alone (`fake_answers`). `FakeScript.text` replaces it.
 
-    the prefix's last line           the answer
-    ends with `return `              fake_value_<hash>
-    ends with `def `                 fake_function_<hash>():
-    has more `(` than `)`            fake_argument_<hash>)
-    anything else                    fake_completion_<hash>()
-
-In mode BLOCK, or in AUTO below a line that ends with `:` or `{`, a second line follows, with
-the indentation of the last line: `fake_second_<hash>()`. `FakeScript.text` replaces all that.
-
-A "token" is eight characters: the answer comes in pieces of one token, one a step and row;
-`max_tokens`, `stop` and `deadline_ms` are obeyed. The prompt counts ceil(length / 8) tokens, of
-which those that start like the previous request's prompt are `reused`. The first step of a
-request is its prefill and gives no text.
+A "token" is eight characters: a text comes in pieces of one token, one a step and row;
+`max_tokens`, `stop` and `deadline_ms` are obeyed. A drawing takes `DRAW_STEPS` steps, then sends
+one picture a step. The prompt counts ceil(length / 8) tokens, of which those that start like the
+previous request's prompt are `reused`. The first step of a request is its prefill and gives
+nothing.
 
 `FakeScript` scripts delays and faults. In a worker process it comes from the environment
 variable GLM_FAKE_SCRIPT, a JSON object with its fields. `seen` holds every request taken; with
@@ -25,7 +16,6 @@ ids, counts and hashes, so that a test can watch an engine in another process.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
@@ -35,21 +25,17 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from glm_protocol.completion import (
-    CodeContext,
-    CompletionChunk,
-    CompletionEnd,
-    CompletionMode,
-    CompletionRequest,
-    FinishReason,
-    Timings,
-    TokenCounts,
-)
+from glm_protocol.answers import Chunk, End, FinishReason, Progress, Timings, TokenCounts
+from glm_protocol.drawing import DrawRequest
 from glm_protocol.errors import BadRequest, EngineFailed, GlmError, ModelUnusable, PromptTooLong
+from glm_protocol.requests import AnyRequest
+from glm_protocol.translation import TranslationRequest
 from glm_runtime.engine import EngineInfo, EngineOptions
+from glm_runtime.fake_answers import FakeAnswer, fake_answer, request_hash, said
 
 TOKEN = 8  # characters
 CONTEXT_LENGTH = 2**18  # tokens
+DRAW_STEPS = 4
 SCRIPT_VARIABLE = "GLM_FAKE_SCRIPT"
 
 
@@ -67,7 +53,7 @@ class FakeScript:
     """What should happen, and when.
 
     `fault` happens in the step number `at_step` (from 1, over the life of the engine), or, with
-    `poison`, in every step that works on a request whose prefix holds that text. `once` is a
+    `poison`, in every step that works on a request whose text holds it. `once` is a
     path: a fault happens only while nothing is there and leaves a file there, so that a
     restarted worker goes on without it.
     """
@@ -97,53 +83,24 @@ class FakeScript:
         return {SCRIPT_VARIABLE: json.dumps(asdict(self))}
 
 
-def context_hash(context: CodeContext) -> str:
-    """Eight hex digits that change with anything the context says."""
-    digest = hashlib.sha256()
-    texts = [context.path, context.language, context.prefix, context.suffix]
-    for text in texts + [snippet.text for snippet in context.snippets]:
-        digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
-    return digest.hexdigest()[:8]
-
-
-def fake_text(context: CodeContext, mode: CompletionMode = CompletionMode.AUTO) -> str:
-    """The whole answer to a context, before `max_tokens` and `stop`. Pure."""
-    name = context_hash(context)
-    lines = context.prefix.split("\n")
-    last = lines[-1]
-    if last.endswith("return "):
-        text = f"fake_value_{name}"
-    elif last.endswith("def "):
-        text = f"fake_function_{name}():"
-    elif last.count("(") > last.count(")"):
-        text = f"fake_argument_{name})"
-    else:
-        text = f"fake_completion_{name}()"
-    opens_block = len(lines) > 1 and not last.strip() and lines[-2].rstrip().endswith((":", "{"))
-    if mode is CompletionMode.BLOCK or (mode is CompletionMode.AUTO and opens_block):
-        indent = last[: len(last) - len(last.lstrip())]
-        text += f"\n{indent}fake_second_{name}()"
-    return text
-
-
 @dataclass(kw_only=True, slots=True)
 class _Row:
     """A request at work: its answer, how far it is, when it came."""
 
-    request: CompletionRequest
-    text: str
+    request: AnyRequest
+    answer: FakeAnswer
     finish: FinishReason
     prompt: int
     reused: int = 0
     arrived: float = 0.0
     started: float | None = None
     prefilled: float | None = None
-    sent: int = 0  # characters
+    sent: int = 0  # characters, or steps and pictures of a drawing
 
-    def end(self, now: float, finish: FinishReason) -> CompletionEnd:
+    def end(self, now: float, finish: FinishReason) -> End:
         started = self.started or now
         prefilled = self.prefilled or now
-        return CompletionEnd(
+        return End(
             finish=finish,
             model="fake",
             timings_ms=Timings(
@@ -156,16 +113,17 @@ class _Row:
             tokens=TokenCounts(
                 prompt=self.prompt, reused=self.reused, generated=-(-self.sent // TOKEN)
             ),
+            report={"seed": self.request.seed or 0} if self.answer.images else {},
         )
 
 
 @dataclass(kw_only=True)
 class FakeEngine:
-    """`Engine[CompletionRequest, CompletionChunk]` with a script in place of weights."""
+    """`Engine[AnyRequest, Chunk]` with a script in place of weights."""
 
     script: FakeScript = field(default_factory=FakeScript)
     clock: Callable[[], float] = time.monotonic
-    seen: list[CompletionRequest] = field(default_factory=list)
+    seen: list[AnyRequest] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     steps: int = 0
 
@@ -184,7 +142,7 @@ class FakeEngine:
             dtype="none",
             context_length=CONTEXT_LENGTH,
             memory_bytes=0,
-            capabilities=("infill",),
+            capabilities=("infill", "chat", "translate", "image_in", "image_out"),
             prompt_format="fake",
             rows=self.script.rows,
             notes=("Deterministic stand-in, not a model.",),
@@ -194,22 +152,23 @@ class FakeEngine:
     def busy(self) -> bool:
         return bool(self._rows)
 
-    def submit(self, request: CompletionRequest) -> str:
+    def submit(self, request: AnyRequest) -> str:
         if request.id in self._rows:
             raise BadRequest("This request id is in use.")
-        context = request.context
-        prompt = -(-(len(context.prefix) + len(context.suffix)) // TOKEN)
+        prompt = -(-len(said(request)) // TOKEN)
         if prompt > CONTEXT_LENGTH:
             raise PromptTooLong(f"The prompt has {prompt} tokens, the context {CONTEXT_LENGTH}.")
         self.seen.append(request)
-        self._note(op="submit", id=request.id, hash=context_hash(context), prompt=prompt)
-        text, finish = self._answer(request)
+        self._note(
+            op="submit", id=request.id, kind=request.kind, hash=request_hash(request), prompt=prompt
+        )
+        answer, finish = self._answer(request)
         self._rows[request.id] = _Row(
-            request=request, text=text, finish=finish, prompt=prompt, arrived=self.clock()
+            request=request, answer=answer, finish=finish, prompt=prompt, arrived=self.clock()
         )
         return request.id
 
-    def step(self) -> list[tuple[str, CompletionChunk | GlmError]]:
+    def step(self) -> list[tuple[str, Chunk | GlmError]]:
         rows = list(self._rows.items())[: self.script.rows]
         self.steps += 1
         self._note(op="step", n=self.steps, ids=[request_id for request_id, _ in rows])
@@ -224,34 +183,47 @@ class FakeEngine:
             self.cancelled.append(request_id)
             self._note(op="cancel", id=request_id, steps=self.steps)
 
-    def _answer(self, request: CompletionRequest) -> tuple[str, FinishReason]:
-        whole = self.script.text
-        if whole is None:
-            whole = fake_text(request.context, request.mode)
-        ends = [at for stop in request.stop if (at := whole.find(stop)) >= 0]
+    def _answer(self, request: AnyRequest) -> tuple[FakeAnswer, FinishReason]:
+        if isinstance(request, DrawRequest):
+            return fake_answer(request), FinishReason.STOP
+        whole = fake_answer(request).text if self.script.text is None else self.script.text
+        stops = () if isinstance(request, TranslationRequest) else request.stop
+        ends = [at for stop in stops if (at := whole.find(stop)) >= 0]
         text = whole[: min(ends, default=len(whole))]
         limit = request.max_tokens * TOKEN
         finish = FinishReason.LENGTH if len(text) > limit else FinishReason.STOP
-        return text[:limit], finish
+        return FakeAnswer(text=text[:limit]), finish
 
-    def _advance(self, request_id: str, row: _Row) -> CompletionChunk | None:
+    def _advance(self, request_id: str, row: _Row) -> Chunk | None:
         now = self.clock()
         if row.started is None:
             self._prefill(row, now)
             return None
         if 1e3 * (now - row.arrived) >= row.request.deadline_ms:
             del self._rows[request_id]
-            return CompletionChunk(end=row.end(now, FinishReason.DEADLINE))
-        piece = row.text[row.sent : row.sent + TOKEN]
+            return Chunk(end=row.end(now, FinishReason.DEADLINE))
+        if row.answer.images:
+            return self._draw(request_id, row, now)
+        piece = row.answer.text[row.sent : row.sent + TOKEN]
         row.sent += len(piece)
-        if row.sent < len(row.text):
-            return CompletionChunk(text=piece)
+        if row.sent < len(row.answer.text):
+            return Chunk(text=piece)
         del self._rows[request_id]
-        return CompletionChunk(text=piece, end=row.end(now, row.finish))
+        return Chunk(text=piece, end=row.end(now, row.finish))
+
+    def _draw(self, request_id: str, row: _Row, now: float) -> Chunk:
+        row.sent += 1
+        if row.sent <= DRAW_STEPS:
+            return Chunk(progress=Progress(step=row.sent, steps=DRAW_STEPS))
+        picture = row.sent - DRAW_STEPS
+        if picture < len(row.answer.images):
+            return Chunk(image=row.answer.images[picture - 1])
+        del self._rows[request_id]
+        return Chunk(image=row.answer.images[-1], end=row.end(now, row.finish))
 
     def _prefill(self, row: _Row, now: float) -> None:
         row.started = now
-        prompt = row.request.context.prefix + row.request.context.suffix
+        prompt = said(row.request)
         row.reused = common_prefix(prompt, self._previous) // TOKEN
         self._previous = prompt
         row.prefilled = self.clock()
@@ -259,7 +231,7 @@ class FakeEngine:
     def _fault(self, rows: list[tuple[str, _Row]]) -> GlmError | None:
         script = self.script
         if script.poison:
-            due = any(script.poison in row.request.context.prefix for _, row in rows)
+            due = any(script.poison in said(row.request) for _, row in rows)
         else:
             due = self.steps == script.at_step
         if script.fault is None or not due or not first_time(script.once):

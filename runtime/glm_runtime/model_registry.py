@@ -19,25 +19,26 @@ from pathlib import Path
 from typing import Any
 
 from glm_protocol.errors import BadRequest, ModelUnknown
+from glm_runtime.model_family import CODE, family_of
 
 DEFAULT_MODEL = "nano-code"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HUB_ID = re.compile(r"[A-Za-z0-9._-]{1,96}/[A-Za-z0-9._-]{1,96}")
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelSpec:
     """One model that can be asked for.
 
-    `source` is an absolute folder or a hub id; `family` is the engine that runs it ("code");
+    `source` is an absolute folder or a hub id; `family` that of its engine (`model_family`);
     `prompt_format` None: decided from the tokenizer; `capabilities` as in `EngineInfo`, empty
     where they are only known once the model is loaded.
     """
 
     name: str
     source: str
-    family: str = "code"
+    family: str = CODE
     prompt_format: str | None = None
     capabilities: tuple[str, ...] = ()
     bundled: bool = False
@@ -55,7 +56,7 @@ class ModelSpec:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Contents:
     models: Mapping[str, ModelSpec]
-    default: str | None
+    defaults: Mapping[str, str]  # by family
 
 
 def bundled_models_folder() -> Path:
@@ -82,10 +83,23 @@ class ModelRegistry:
 
     @property
     def default(self) -> str:
-        """Name of the model that is used when none is named."""
-        chosen = self._read().default
-        known = {spec.name for spec in self.models()}
-        return chosen if chosen in known else DEFAULT_MODEL
+        """Name of the code model that is used when none is named."""
+        return self.default_of(CODE) or DEFAULT_MODEL
+
+    def default_of(self, family: str) -> str | None:
+        """The model of a family that is used when none is named; None where there is none.
+
+        What the user chose, else for code the one that comes with glm-lsp, else the first that
+        the user added, else the first bundled.
+        """
+        known = [spec for spec in self.models() if spec.family == family]
+        names = {spec.name for spec in known}
+        chosen = self._read().defaults.get(family)
+        if chosen in names:
+            return chosen
+        if DEFAULT_MODEL in names:
+            return DEFAULT_MODEL
+        return min(known, key=lambda spec: spec.bundled).name if known else None
 
     def add(self, name: str, source: str) -> ModelSpec:
         """Register a folder or a hub id. Raises BadRequest; nothing is loaded or fetched."""
@@ -98,7 +112,8 @@ class ModelRegistry:
             raise BadRequest(f"The name {name!r} is taken by a model that comes with glm-lsp.")
         folder = Path(source).expanduser()
         if source and folder.is_dir():
-            spec = ModelSpec(name=name, source=str(folder.resolve()))
+            folder = folder.resolve()
+            spec = ModelSpec(name=name, source=str(folder), family=family_of(folder))
         elif _HUB_ID.fullmatch(source) and not source.startswith("."):
             spec = ModelSpec(name=name, source=source)
         else:
@@ -107,7 +122,7 @@ class ModelRegistry:
                 remedy="Name a folder with config.json and safetensors, or a hub id: OWNER/NAME.",
             )
         with self._locked() as contents:
-            self._write({**contents.models, name: spec}, contents.default)
+            self._write({**contents.models, name: spec}, contents.defaults)
         return spec
 
     def remove(self, name: str) -> None:
@@ -118,14 +133,16 @@ class ModelRegistry:
             if name not in contents.models:
                 raise self._unknown(name)
             models = {key: spec for key, spec in contents.models.items() if key != name}
-            self._write(models, None if contents.default == name else contents.default)
+            kept = {key: value for key, value in contents.defaults.items() if value != name}
+            self._write(models, kept)
 
     def set_default(self, name: str) -> None:
-        """Raises ModelUnknown."""
+        """Make it the one of its family that is used when none is named. Raises ModelUnknown."""
         with self._locked() as contents:
-            if name not in contents.models and name not in self._bundled():
+            spec = self._bundled().get(name) or contents.models.get(name)
+            if spec is None:
                 raise self._unknown(name)
-            self._write(contents.models, name)
+            self._write(contents.models, {**contents.defaults, spec.family: name})
 
     def resolve(self, name_or_path: str | None = None) -> ModelSpec:
         """The model of a registered name, a folder or a hub id; the default for None.
@@ -140,7 +157,8 @@ class ModelRegistry:
             folder = Path(wanted).expanduser()
             if ("/" in wanted or wanted.startswith(".")) and folder.is_dir():
                 resolved = folder.resolve()
-                return ModelSpec(name=resolved.name or wanted, source=str(resolved))
+                name = resolved.name or wanted
+                return ModelSpec(name=name, source=str(resolved), family=family_of(resolved))
             if _HUB_ID.fullmatch(wanted) and not wanted.startswith("."):
                 return ModelSpec(name=wanted, source=wanted)
         raise self._unknown(wanted)
@@ -154,7 +172,9 @@ class ModelRegistry:
             return {}
         folders = (config.parent for config in self._bundled_folder.glob("*/config.json"))
         return {
-            folder.name: ModelSpec(name=folder.name, source=str(folder), bundled=True)
+            folder.name: ModelSpec(
+                name=folder.name, source=str(folder), family=family_of(folder), bundled=True
+            )
             for folder in sorted(folders)
         }
 
@@ -162,10 +182,10 @@ class ModelRegistry:
         try:
             return _parse(json.loads(self._file.read_bytes()))
         except FileNotFoundError:
-            return _Contents(models={}, default=None)
+            return _Contents(models={}, defaults={})
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             self._set_aside()
-            return _Contents(models={}, default=None)
+            return _Contents(models={}, defaults={})
 
     def _set_aside(self) -> None:
         number = 1
@@ -185,10 +205,10 @@ class ModelRegistry:
             fcntl.flock(lock, fcntl.LOCK_EX)  # released with the file
             yield self._read()
 
-    def _write(self, models: Mapping[str, ModelSpec], default: str | None) -> None:
+    def _write(self, models: Mapping[str, ModelSpec], defaults: Mapping[str, str]) -> None:
         wire = {
             "version": _VERSION,
-            "default": default,
+            "defaults": dict(defaults),
             "models": {name: _to_wire(models[name]) for name in sorted(models)},
         }
         fd, temporary = tempfile.mkstemp(dir=self._file.parent, prefix=self._file.name)
@@ -217,4 +237,5 @@ def _parse(raw: Any) -> _Contents:
     for name, wire in raw["models"].items():
         fields = {**wire, "capabilities": tuple(wire["capabilities"])}
         models[name] = ModelSpec(name=name, **fields)
-    return _Contents(models=models, default=raw["default"])
+    defaults = {str(family): str(name) for family, name in raw["defaults"].items()}
+    return _Contents(models=models, defaults=defaults)

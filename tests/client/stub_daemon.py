@@ -12,8 +12,8 @@ import json
 import os
 from typing import Any, Self
 
+from glm_protocol.answers import Chunk, End, FinishReason
 from glm_protocol.build import build_id
-from glm_protocol.completion import CompletionChunk, CompletionEnd, FinishReason
 from glm_protocol.folders import Folders
 from glm_protocol.handshake import PROTOCOL_VERSION
 
@@ -135,11 +135,11 @@ class StubDaemon:
             return [self.raw_answer]
         size = -(-len(self.text) // self.pieces) or 1
         texts = [self.text[start : start + size] for start in range(0, len(self.text), size)]
-        wires = [CompletionChunk(text=text).to_wire() for text in texts]
+        wires = [Chunk(text=text).to_wire() for text in texts]
         if self.error_line is not None:
             wires.append(self.error_line)
-        end = CompletionEnd(finish=FinishReason.STOP, model="stub")
-        wires.append(CompletionChunk(end=end).to_wire())
+        end = End(finish=FinishReason.STOP, model="stub")
+        wires.append(Chunk(end=end).to_wire())
         # As a server might that does not escape: U+2028 must not end a line.
         return [json.dumps(wire, ensure_ascii=False).encode() + b"\n" for wire in wires]
 

@@ -46,10 +46,10 @@ async def test_a_completion_by_pieces_and_as_a_whole(
     assert (await client.connect()).pid == os.getpid()
     assert await client.ready()
     assert (await client.status())["pid"] == os.getpid()
-    texts = [chunk.text async for chunk in client.complete(REQUEST)]
+    texts = [chunk.text async for chunk in client.stream(REQUEST)]
     assert "".join(texts) == daemon.text
     assert len(texts) == 4
-    done = await client.complete_text(REQUEST)
+    done = await client.whole(REQUEST)
     assert (done.text, done.end.model) == (daemon.text, "stub")
     assert {CLIENT_BUILD_HEADER, CLIENT_PROTOCOL_HEADER} <= set(daemon.headers[-1])
     assert daemon.headers[-1]["host"] == "glm-lsp"
@@ -70,15 +70,15 @@ async def test_errors_before_the_answer(
 ) -> None:
     daemon.error = error
     with pytest.raises(kind):
-        await client.complete_text(REQUEST)
+        await client.whole(REQUEST)
     daemon.error = None
-    assert (await client.complete_text(REQUEST)).text == "completed"
+    assert (await client.whole(REQUEST)).text == "completed"
 
 
 async def test_an_error_within_the_answer(daemon: StubDaemon, client: DaemonClient) -> None:
     daemon.error_line = {"error": {"code": "overloaded", "message": "m", "remedy": "r"}}
     with pytest.raises(Overloaded):
-        await client.complete_text(REQUEST)
+        await client.whole(REQUEST)
 
 
 @pytest.mark.parametrize(
@@ -91,13 +91,13 @@ async def test_answers_that_cannot_be_read(
 ) -> None:
     daemon.raw_answer = answer
     with pytest.raises(DaemonUnreachable):
-        await client.complete_text(REQUEST)
+        await client.whole(REQUEST)
 
 
 async def test_a_cut_answer(daemon: StubDaemon, client: DaemonClient) -> None:
     daemon.cut_after = 1
     with pytest.raises(DaemonUnreachable) as found:
-        await client.complete_text(REQUEST)
+        await client.whole(REQUEST)
     assert not isinstance(found.value.__cause__, TimeoutError | ConnectionRefusedError)
 
 
@@ -107,11 +107,11 @@ async def test_a_silent_daemon_is_told_from_an_absent_one(
     monkeypatch.setattr("glm_client.daemon_client.GRACE_S", 0.0)
     daemon.delay_s = 5
     with pytest.raises(DaemonUnreachable) as silent:
-        await client.complete_text(REQUEST)
+        await client.whole(REQUEST)
     assert isinstance(silent.value.__cause__, TimeoutError)
     await daemon.stop()
     with pytest.raises(DaemonUnreachable) as absent:
-        await client.complete_text(REQUEST)
+        await client.whole(REQUEST)
     assert isinstance(absent.value.__cause__, ConnectionRefusedError)
 
 
@@ -120,7 +120,7 @@ async def test_leaving_the_iterator_closes_the_stream(
 ) -> None:
     daemon.delay_s = 0.05
     daemon.pieces = 9
-    stream = client.complete(REQUEST)
+    stream = client.stream(REQUEST)
     async for _ in stream:
         break
     await stream.aclose()
@@ -280,7 +280,7 @@ async def test_a_team_s_daemon_gets_the_token_in_its_header_alone(
     url = await stub.start_tcp()
     async with DaemonClient(TeamDaemon(url=url, token=token)) as team:
         assert (await team.connect()).build == "the team's"
-        assert (await team.complete_text(REQUEST)).text == "completed"
+        assert (await team.whole(REQUEST)).text == "completed"
         stub.protocol = 99
         with pytest.raises(ProtocolMismatch):
             await team.connect()

@@ -12,7 +12,8 @@ import torch
 from glm_codegen.code_engine import CodeEngine, load_engine
 from glm_codegen.prompt_formats.choose import choose_format
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
-from glm_protocol.completion import CodeContext, CompletionEnd, CompletionRequest, FinishReason
+from glm_protocol.answers import End, FinishReason
+from glm_protocol.completion import CodeContext, CompletionRequest
 from glm_protocol.errors import GlmError
 from glm_runtime.device import Placement, TorchAccelerator, choose_placement
 from glm_runtime.engine import EngineInfo, EngineOptions
@@ -44,7 +45,7 @@ class Answer:
     """What came of one request: texts in order, then an end or an error."""
 
     pieces: list[str] = field(default_factory=list)
-    end: CompletionEnd | None = None
+    end: End | None = None
     error: GlmError | None = None
 
     @property

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from glm_protocol.completion import CompletionMode, FinishReason, Snippet, Trigger
+from glm_protocol.answers import FinishReason
+from glm_protocol.completion import CompletionMode, Snippet
 from glm_protocol.errors import AdapterUnknown, BadRequest, EngineFailed, PromptTooLong
+from glm_protocol.request_fields import Trigger
 from tests.codegen.engine_driver import Answer, Clock, complete, gather, request, scripted
 from tests.runtime.tiny_models import CONTROL
 

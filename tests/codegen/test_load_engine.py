@@ -18,7 +18,8 @@ from torch.nn.functional import silu
 from glm_codegen.code_engine import CodeEngine, load_engine
 from glm_codegen.models.codegeex import CodeGeeXForCausalLM
 from glm_codegen.models.codegeex_config import CodeGeeXConfig
-from glm_protocol.completion import CompletionMode, FinishReason
+from glm_protocol.answers import FinishReason
+from glm_protocol.completion import CompletionMode
 from glm_protocol.errors import BadRequest, EngineFailed, ModelUnknown, ModelUnusable
 from glm_runtime import glm_model
 from glm_runtime.engine import EngineOptions

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from glm_protocol.completion import CompletionChunk, FinishReason
-from glm_runtime.fake_engine import fake_text
+from glm_protocol.answers import Chunk, FinishReason
+from glm_runtime.fake_answers import fake_text
 from tests.support.daemon_process import completion_request
 from tests.support.local_daemon import LocalDaemon, local_daemon
 
@@ -34,7 +34,7 @@ async def lines(here: LocalDaemon, body: dict[str, Any]) -> list[dict[str, Any]]
 async def test_answers_in_pieces_with_one_end(here: LocalDaemon) -> None:
     request = completion_request("x = foo(")
     wires = await lines(here, request.to_wire())
-    chunks = [CompletionChunk.from_wire(wire) for wire in wires]
+    chunks = [Chunk.from_wire(wire) for wire in wires]
     assert "".join(chunk.text for chunk in chunks) == fake_text(request.context)
     assert [chunk.end is not None for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
     end = chunks[-1].end

@@ -11,8 +11,9 @@ import pytest
 
 from glm_daemon.answers import whole
 from glm_daemon.serve_options import Patience
-from glm_protocol.completion import FinishReason, Trigger
+from glm_protocol.answers import FinishReason
 from glm_protocol.errors import EngineFailed, ModelUnknown, NotReady, Overloaded, Unsupported
+from glm_protocol.request_fields import Trigger
 from glm_runtime.fake_engine import FakeScript, Fault
 from glm_runtime.model_registry import ModelRegistry
 from tests.support.daemon_process import completion_request

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from glm_daemon.metrics import SECONDS, Gauges, Metrics
-from glm_protocol.completion import CompletionEnd, FinishReason, Timings, TokenCounts
+from glm_protocol.answers import End, FinishReason, Timings, TokenCounts
 
 SAMPLE = re.compile(r'[a-z_]+(\{[a-z]+="[^"\\\n]+"\})? [0-9.e+-]+')
 GAUGES = Gauges(waiting=1, running=2, ready=1, restarts=3, uptime_s=1.5)
@@ -13,7 +13,7 @@ GAUGES = Gauges(waiting=1, running=2, ready=1, restarts=3, uptime_s=1.5)
 
 def test_counts_and_format() -> None:
     metrics = Metrics()
-    end = CompletionEnd(
+    end = End(
         finish=FinishReason.STOP,
         model="m",
         timings_ms=Timings(first_text=20.0, total=30_000.0, queue=1.0),

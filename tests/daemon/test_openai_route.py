@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 
 from glm_protocol.completion import CodeContext
-from glm_runtime.fake_engine import FakeScript, Fault, fake_text
+from glm_runtime.fake_answers import fake_text
+from glm_runtime.fake_engine import FakeScript, Fault
 from tests.support.local_daemon import LocalDaemon, local_daemon
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

@@ -44,8 +44,11 @@ def unbounded(schema: Any, document: dict[str, Any], where: str) -> Iterator[str
     kind = schema.get("type")
     if kind in NEEDED and not any(word in schema for word in NEEDED[kind]):
         yield where
-    if kind == "object" and schema.get("additionalProperties") not in (None, False):
-        yield f"{where} (open mapping)"
+    extra = schema.get("additionalProperties")
+    if kind == "object" and extra not in (None, False):
+        bounded = isinstance(extra, dict) and "maxProperties" in schema  # values: walked below
+        if not bounded:
+            yield f"{where} (open mapping)"
     for key, value in schema.items():
         if key not in ("default", "enum", "title", "description"):
             yield from unbounded(value, document, f"{where}.{key}")
@@ -67,3 +70,6 @@ def test_everything_has_a_maximum() -> None:
 def test_the_walk_finds_what_it_should() -> None:
     schema = {"properties": {"n": {"type": "integer"}, "s": {"anyOf": [{"type": "string"}]}}}
     assert len(list(unbounded(schema, {}, "x"))) == 2
+    mapping = {"type": "object", "additionalProperties": {"type": "string"}}
+    assert len(list(unbounded(mapping, {}, "x"))) == 2
+    assert len(list(unbounded({**mapping, "maxProperties": 4}, {}, "x"))) == 1

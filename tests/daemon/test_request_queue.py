@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from glm_daemon.completion_job import CompletionJob
+from glm_daemon.request_job import RequestJob
 from glm_daemon.request_queue import RequestQueue
-from glm_protocol.completion import FinishReason, Trigger
+from glm_protocol.answers import FinishReason
+from glm_protocol.request_fields import Trigger
 from tests.support.daemon_process import completion_request
 
 
-def job(key: str, trigger: Trigger = Trigger.AUTOMATIC) -> CompletionJob:
-    return CompletionJob(key=key, request=completion_request(trigger=trigger))
+def job(key: str, trigger: Trigger = Trigger.AUTOMATIC) -> RequestJob:
+    return RequestJob(key=key, request=completion_request(trigger=trigger))
 
 
 def drain(queue: RequestQueue) -> list[str]:

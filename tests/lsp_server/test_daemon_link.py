@@ -12,12 +12,13 @@ import pytest
 from glm_client.daemon_client import DaemonClient, Readiness
 from glm_lsp import daemon_link
 from glm_lsp.daemon_link import DaemonLink, DaemonState, LinkStatus
-from glm_protocol.completion import CompletionChunk, CompletionEnd, CompletionRequest, FinishReason
+from glm_protocol.answers import Chunk, End, FinishReason
+from glm_protocol.completion import CompletionRequest
 from glm_protocol.errors import DaemonUnreachable, GlmError, ModelUnknown
 from tests.client.test_daemon_client import REQUEST
 from tests.lsp_server.in_process import eventually
 
-END = CompletionChunk(end=CompletionEnd(finish=FinishReason.STOP, model="scripted"))
+END = Chunk(end=End(finish=FinishReason.STOP, model="scripted"))
 
 
 class ScriptedClient(DaemonClient):
@@ -47,7 +48,7 @@ class ScriptedClient(DaemonClient):
     async def aclose(self) -> None:
         pass
 
-    async def complete(self, request: CompletionRequest) -> AsyncGenerator[CompletionChunk, None]:
+    async def stream(self, request: AnyRequest) -> AsyncGenerator[Chunk, None]:
         if self.failure is not None:
             raise self.failure
         yield END
@@ -71,7 +72,7 @@ class Scene:
         """Whether a completion came, within the time that an editor is patient."""
         started = time.monotonic()
         try:
-            async for _ in self.link.complete(REQUEST):
+            async for _ in self.link.stream(REQUEST):
                 pass
         except GlmError:
             assert time.monotonic() - started < 2

@@ -21,7 +21,8 @@ import pytest
 
 from glm_protocol.completion import CodeContext
 from glm_protocol.folders import Folders
-from glm_runtime.fake_engine import FakeScript, fake_text
+from glm_runtime.fake_answers import fake_text
+from glm_runtime.fake_engine import FakeScript
 from tests.support.daemon_process import fresh_folders
 from tests.support.invariants import assert_all_gone, assert_no_canary, descendants
 from tests.support.raw_lsp_client import RawLspClient, at, insertion

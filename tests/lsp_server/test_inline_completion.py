@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from glm_lsp.documents import MAX_LINE
-from glm_protocol.completion import CompletionRequest, Trigger
+from glm_protocol.completion import CompletionRequest
+from glm_protocol.request_fields import Trigger
 from tests.client.stub_daemon import StubDaemon
 from tests.lsp_server.in_process import InProcessEditor, eventually
 from tests.support.raw_lsp_client import at, insertion

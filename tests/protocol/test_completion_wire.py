@@ -6,16 +6,17 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from glm_protocol import (
+    Chunk,
     CodeContext,
-    CompletionChunk,
-    CompletionEnd,
     CompletionRequest,
+    End,
     FinishReason,
     Snippet,
     Timings,
     TokenCounts,
 )
-from glm_protocol.completion import MAX_SNIPPETS, MAX_TEXT
+from glm_protocol.completion import MAX_SNIPPETS
+from glm_protocol.request_fields import MAX_TEXT
 
 REQUESTS = TypeAdapter(CompletionRequest)
 
@@ -81,14 +82,14 @@ def test_a_request_out_of_bounds_is_refused(changes: dict[str, object]) -> None:
 
 
 def test_chunks_survive_json() -> None:
-    end = CompletionEnd(
+    end = End(
         finish=FinishReason.STOP,
         model="nano-code",
         timings_ms=Timings(prefill=1.5),
         tokens=TokenCounts(prompt=3, reused=2, generated=1),
     )
-    for chunk in (CompletionChunk(text="a\n"), CompletionChunk(end=end)):
-        assert CompletionChunk.from_wire(json.loads(json.dumps(chunk.to_wire()))) == chunk
+    for chunk in (Chunk(text="a\n"), Chunk(end=end)):
+        assert Chunk.from_wire(json.loads(json.dumps(chunk.to_wire()))) == chunk
 
 
 @pytest.mark.parametrize(
@@ -96,4 +97,4 @@ def test_chunks_survive_json() -> None:
 )
 def test_a_malformed_chunk_is_refused(wire: dict[str, object]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
-        CompletionChunk.from_wire(wire)
+        Chunk.from_wire(wire)

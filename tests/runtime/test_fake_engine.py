@@ -7,24 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from glm_protocol.completion import (
-    CodeContext,
-    CompletionChunk,
-    CompletionEnd,
-    CompletionMode,
-    CompletionRequest,
-    FinishReason,
-)
+from glm_protocol.answers import Chunk, End, FinishReason
+from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest
 from glm_protocol.errors import BadRequest, EngineFailed, ModelUnusable, PromptTooLong
 from glm_runtime.engine import EngineInfo, EngineOptions
+from glm_runtime.fake_answers import context_hash, fake_text, said
 from glm_runtime.fake_engine import (
     CONTEXT_LENGTH,
     TOKEN,
     FakeEngine,
     FakeScript,
     Fault,
-    context_hash,
-    fake_text,
     load_engine,
 )
 from tests.support.daemon_process import completion_request
@@ -34,12 +27,12 @@ def context(prefix: str) -> CodeContext:
     return CodeContext(path="a.py", language="python", prefix=prefix, suffix="")
 
 
-def answer(engine: FakeEngine, request: CompletionRequest) -> tuple[str, CompletionEnd]:
+def answer(engine: FakeEngine, request: CompletionRequest) -> tuple[str, End]:
     engine.submit(request)
     text, end = "", None
     while engine.busy:
         for _, chunk in engine.step():
-            assert isinstance(chunk, CompletionChunk)
+            assert isinstance(chunk, Chunk)
             text, end = text + chunk.text, chunk.end
     assert end is not None
     return text, end
@@ -60,7 +53,7 @@ def test_the_answer_follows_from_the_context(prefix: str, text: str) -> None:
     assert fake_text(context(prefix)) == text.replace("{}", name)
     engine = FakeEngine()
     assert answer(engine, completion_request(prefix))[0] == text.replace("{}", name)
-    assert [seen.context.prefix for seen in engine.seen] == [prefix]
+    assert [said(seen) for seen in engine.seen] == [prefix]
 
 
 def test_modes() -> None:

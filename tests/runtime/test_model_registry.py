@@ -109,8 +109,8 @@ def test_bundled_cannot_be_removed(registry: ModelRegistry) -> None:
         b"{",
         b"[]",
         b"\xff\xfe",
-        b'{"version": 2, "models": {}, "default": null}',
-        b'{"version": 1, "models": {"a": {"source": "x"}}, "default": null}',
+        b'{"version": 3, "models": {}, "defaults": {}}',
+        b'{"version": 2, "models": {"a": {"source": "x"}}, "defaults": {}}',
         b'{"version": 1, "models": {"a": {"source": "x", "capabilities": [], "z": 1}}}',
         b'{"version": 1, "models": []}',
         b"[" * 100_000,
@@ -153,7 +153,7 @@ def test_writers_at_the_same_time_lose_nothing(
     assert len(names(registry)) == 16
     left = sorted(path.name for path in (tmp_path / "home").iterdir())
     assert left == ["models.json", "models.json.lock"]
-    assert json.loads(Path(file).read_text())["version"] == 1
+    assert json.loads(Path(file).read_text())["version"] == 2
 
 
 def test_the_registry_needs_no_torch() -> None:

@@ -24,7 +24,8 @@ from typing import Any
 
 import httpx
 
-from glm_protocol.completion import CodeContext, CompletionChunk, CompletionRequest
+from glm_protocol.answers import Chunk
+from glm_protocol.completion import CodeContext, CompletionRequest
 from glm_protocol.folders import Folders
 from glm_runtime.fake_engine import FakeScript
 from tests.support.invariants import assert_all_gone, descendants
@@ -115,14 +116,14 @@ class DaemonProcess:
         """Of the first engine, from the process table."""
         return int(descendants(self.pid)[1].pid)
 
-    def chunks(self, request: CompletionRequest) -> Generator[CompletionChunk, None, None]:
+    def chunks(self, request: CompletionRequest) -> Generator[Chunk, None, None]:
         """The answer of the structured route, piece by piece. Raises httpx.HTTPStatusError."""
         with self.client.stream("POST", "/glm/v1/complete", json=request.to_wire()) as answer:
             if answer.status_code != 200:
                 answer.read()
                 answer.raise_for_status()
             for line in answer.iter_lines():
-                yield CompletionChunk.from_wire(httpx.Response(200, content=line).json())
+                yield Chunk.from_wire(httpx.Response(200, content=line).json())
 
     def complete(self, prefix: str = "x = foo(", **fields: Any) -> str:
         """The text of one completion."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from glm_daemon.routes.complete import complete_routes
 from glm_daemon.routes.control import control_routes
+from glm_daemon.routes.engine import engine_routes
 from glm_daemon.routes.health import health_routes
 from glm_daemon.routes.metrics import metrics_routes
 from glm_daemon.routes.models import models_routes
@@ -18,7 +18,7 @@ def all_routers() -> list[APIRouter]:
         health_routes(),
         metrics_routes(),
         models_routes(),
-        complete_routes(),
+        engine_routes(),
         openai_routes(),
         control_routes(),
     ]

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from glm_daemon.daemon_state import daemon_state
 from glm_daemon.engine_lane import EngineLane
-from glm_protocol.completion import Name
+from glm_protocol.request_fields import Name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

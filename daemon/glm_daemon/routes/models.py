@@ -33,6 +33,7 @@ def _model(state: DaemonState, name: str) -> dict[str, Any]:
         "owned_by": "glm-lsp",
         "glm": {
             "default": name == state.pool.models.default,
+            "family": state.pool.models.family(name),
             "loaded": info is not None,
             "info": info.to_wire() if info else None,
         },

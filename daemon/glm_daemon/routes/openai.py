@@ -26,19 +26,12 @@ from glm_daemon.answers import (
     send_start,
     whole,
 )
-from glm_daemon.completion_job import CompletionJob
 from glm_daemon.daemon_state import daemon_state
-from glm_protocol.completion import (
-    MAX_TEXT,
-    CodeContext,
-    CompletionChunk,
-    CompletionEnd,
-    CompletionRequest,
-    FinishReason,
-    Name,
-    Trigger,
-)
+from glm_daemon.request_job import RequestJob
+from glm_protocol.answers import Chunk, End, FinishReason
+from glm_protocol.completion import CodeContext, CompletionRequest
 from glm_protocol.errors import GlmError, Unsupported
+from glm_protocol.request_fields import MAX_TEXT, Name, Trigger
 
 DEADLINE_MS = 300_000
 StopWord = Annotated[str, MinLen(1), MaxLen(128)]
@@ -123,12 +116,12 @@ async def completions(body: OpenAICompletion, request: Request) -> Response:
 class OpenAIAnswer(JobAnswer):
     """What both forms share: the object around a text."""
 
-    def __init__(self, job: CompletionJob, *, model: str, usage: bool) -> None:
+    def __init__(self, job: RequestJob, *, model: str, usage: bool) -> None:
         super().__init__(job, model=model)
         self.usage = usage
         self.created = int(time.time())
 
-    def wrap(self, choices: list[dict[str, Any]], end: CompletionEnd | None) -> dict[str, Any]:
+    def wrap(self, choices: list[dict[str, Any]], end: End | None) -> dict[str, Any]:
         wrapped = {
             "id": self.job.request.id,
             "object": "text_completion",
@@ -155,7 +148,7 @@ class SseAnswer(OpenAIAnswer, StreamAnswer):
 
     content_type = "text/event-stream; charset=utf-8"
 
-    def encode(self, chunk: CompletionChunk) -> bytes:
+    def encode(self, chunk: Chunk) -> bytes:
         events = [self.wrap([choice(chunk)], None)]
         if chunk.end is not None and self.usage:
             events.append(self.wrap([], chunk.end))
@@ -166,7 +159,7 @@ class SseAnswer(OpenAIAnswer, StreamAnswer):
         return b"data: " + bytes(error_response(error).body) + b"\n\n"
 
 
-def choice(chunk: CompletionChunk) -> dict[str, Any]:
+def choice(chunk: Chunk) -> dict[str, Any]:
     return {
         "index": 0,
         "text": chunk.text,
@@ -180,7 +173,7 @@ def finish_word(finish: FinishReason) -> str:
     return "stop" if finish is FinishReason.STOP else "length"
 
 
-def usage_counts(end: CompletionEnd) -> dict[str, Any]:
+def usage_counts(end: End) -> dict[str, Any]:
     tokens = end.tokens
     return {
         "prompt_tokens": tokens.prompt,

@@ -11,10 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from glm_client.daemon_client import Completed, DaemonClient
+from glm_client.daemon_client import Answer, DaemonClient
 from glm_lsp.cli.source_file import read_source, split_at
-from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest, Trigger
+from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest
 from glm_protocol.languages import language_id
+from glm_protocol.request_fields import Trigger
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -65,14 +66,14 @@ def request_from(options: argparse.Namespace) -> CompletionRequest:
     )
 
 
-async def complete(request: CompletionRequest) -> Completed:
+async def complete(request: CompletionRequest) -> Answer:
     """Ask the daemon, starting it if need be. Raises GlmError."""
     async with DaemonClient() as client:
         await client.connect()
-        return await client.complete_text(request)
+        return await client.whole(request)
 
 
-def as_json(completed: Completed) -> dict[str, Any]:
+def as_json(completed: Answer) -> dict[str, Any]:
     """The object that `--json` prints; its words are a contract."""
     end = asdict(completed.end)
     return {

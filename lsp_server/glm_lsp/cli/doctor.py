@@ -20,8 +20,9 @@ from typing import Any
 from glm_client.daemon_client import DaemonClient
 from glm_lsp.cli.main import NEEDS_LOCAL
 from glm_protocol.build import package_version
-from glm_protocol.completion import CodeContext, CompletionRequest, Trigger
+from glm_protocol.completion import CodeContext, CompletionRequest
 from glm_protocol.errors import GlmError
+from glm_protocol.request_fields import Trigger
 
 LOAD_S = 120.0  # longest wait for a model to load
 SAMPLE = CodeContext(
@@ -127,7 +128,7 @@ async def check_completion(client: DaemonClient) -> Finding:
             max_tokens=16,
         )
         began = time.perf_counter()
-        completed = await client.complete_text(request)
+        completed = await client.whole(request)
         took.append(1e3 * (time.perf_counter() - began))
     line = (completed.text.splitlines() or [""])[0]
     return Finding(

@@ -22,7 +22,7 @@ from glm_lsp.generation import Generation
 from glm_lsp.insert_text import with_line_ends
 from glm_lsp.json_body import JsonObject
 from glm_lsp.params import Range, read_position, read_uri
-from glm_protocol.completion import Trigger
+from glm_protocol.request_fields import Trigger
 from glm_protocol.settings import Fallback
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from glm_lsp.insert_text import with_line_ends
 from glm_lsp.json_body import JsonObject
 from glm_lsp.params import Range, read_object, read_position, read_range, read_string, read_uri
 from glm_lsp.rpc_errors import ContentModified
-from glm_protocol.completion import Trigger
+from glm_protocol.request_fields import Trigger
 
 if TYPE_CHECKING:
     from glm_lsp.server import LanguageServer

@@ -1,7 +1,7 @@
 """One request inside the daemon, from arrival to its end; the meeting point of route and lane.
 
-The lane feeds text, an end or an error; the route takes them with `next`. What a slow reader
-has not taken yet is kept as one string, so it is bounded by the answer's length. No policy here.
+The lane feeds pieces, an end or an error; the route takes them with `next`. What a slow reader
+has not taken yet is joined, so it is bounded by the answer's length. No policy here.
 """
 
 from __future__ import annotations
@@ -11,35 +11,31 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from glm_protocol.completion import (
-    CompletionChunk,
-    CompletionEnd,
-    CompletionRequest,
-    FinishReason,
-    Timings,
-    TokenCounts,
-    Trigger,
-)
+from glm_protocol.answers import Chunk, End, FinishReason, Timings, TokenCounts
 from glm_protocol.errors import GlmError
+from glm_protocol.request_fields import Trigger
+from glm_protocol.requests import AnyRequest
 
 PRIORITY = {Trigger.EXPLICIT: 0, Trigger.AUTOMATIC: 1, Trigger.BACKGROUND: 2}
 
 
-class CompletionJob:
+class RequestJob:
     """State of one request. Ends exactly once: by `finish` or `fail`, whichever comes first."""
 
-    def __init__(self, *, key: str, request: CompletionRequest) -> None:
+    def __init__(self, *, key: str, request: AnyRequest, lane: str = "") -> None:
+        """`lane` is the model that was chosen for it."""
         self.key = key  # unique in this daemon; a client's ids are not
         self.request = request
+        self.lane = lane
         self.priority = PRIORITY[request.trigger]
         self.arrived = time.monotonic()
         self.submitted: float | None = None  # to the worker, last time
         self.first_text: float | None = None
         self.attempts = 0
-        self.end: CompletionEnd | None = None
+        self.end: End | None = None
         self.error: GlmError | None = None
-        self.on_done: list[Callable[[CompletionJob], None]] = []
-        self._pending = ""
+        self.on_done: list[Callable[[RequestJob], None]] = []
+        self._pending: list[Chunk] = []
         self._news = asyncio.Event()
 
     @property
@@ -60,18 +56,18 @@ class CompletionJob:
         self.attempts += 1
         self.submitted = time.monotonic()
 
-    def for_worker(self) -> CompletionRequest:
+    def for_worker(self) -> AnyRequest:
         """The request with the daemon's key for its id and the time that is left."""
         left = max(1, int(1e3 * self.remaining))
         return replace(self.request, id=self.key, deadline_ms=left)
 
-    def feed(self, chunk: CompletionChunk) -> None:
+    def feed(self, chunk: Chunk) -> None:
         if self.done:
             return
-        if chunk.text:
+        if chunk.text or chunk.image or chunk.progress is not None:
             if self.first_text is None:
                 self.first_text = time.monotonic()
-            self._pending += chunk.text
+            self._keep(replace(chunk, end=None))
             self._news.set()
         if chunk.end is not None:
             self._close(end=replace(chunk.end, timings_ms=self._timings(chunk.end.timings_ms)))
@@ -80,27 +76,38 @@ class CompletionJob:
         """End without the engine's word: cancelled, superseded, or never begun in time."""
         if not self.done:
             tokens = TokenCounts()
-            end = CompletionEnd(finish=reason, model=model, adapter=self.request.adapter)
+            end = End(finish=reason, model=model, adapter=self.request.adapter)
             self._close(end=replace(end, timings_ms=self._timings(Timings()), tokens=tokens))
 
     def fail(self, error: GlmError) -> None:
         if not self.done:
             self._close(error=error)
 
-    async def next(self) -> CompletionChunk:
-        """What is new: text, or the end with the last text. Raises GlmError if it failed.
+    async def next(self) -> Chunk:
+        """What is new: a piece, or the end with the last piece. Raises GlmError if it failed.
 
         One caller at a time. After the end or the error it must not be called again.
         """
         await self._news.wait()
-        text, self._pending = self._pending, ""
-        if self.error is not None and not text:
+        if len(self._pending) > 1:
+            return self._pending.pop(0)
+        if self.error is not None and not self._pending:
             raise self.error
+        chunk = self._pending.pop() if self._pending else Chunk()
         if not self.done:
             self._news.clear()
-        return CompletionChunk(text=text, end=self.end)
+        return replace(chunk, end=self.end)
 
-    def _close(self, *, end: CompletionEnd | None = None, error: GlmError | None = None) -> None:
+    def _keep(self, chunk: Chunk) -> None:
+        """Join it to what waits; a picture stays a piece of its own."""
+        last = self._pending[-1] if self._pending else None
+        if last is None or last.image or chunk.image:
+            self._pending.append(chunk)
+        else:
+            joined = last.text + chunk.text
+            self._pending[-1] = Chunk(text=joined, progress=chunk.progress or last.progress)
+
+    def _close(self, *, end: End | None = None, error: GlmError | None = None) -> None:
         self.end, self.error = end, error
         self._news.set()
         for callback in self.on_done:

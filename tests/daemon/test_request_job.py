@@ -6,26 +6,26 @@ import asyncio
 
 import pytest
 
-from glm_daemon.completion_job import CompletionJob
-from glm_protocol.completion import CompletionChunk, CompletionEnd, FinishReason, Timings
+from glm_daemon.request_job import RequestJob
+from glm_protocol.answers import Chunk, End, FinishReason, Timings
 from glm_protocol.errors import EngineFailed
 from tests.support.daemon_process import completion_request
 
 
-def fresh() -> CompletionJob:
-    return CompletionJob(key="k", request=completion_request(deadline_ms=1000))
+def fresh() -> RequestJob:
+    return RequestJob(key="k", request=completion_request(deadline_ms=1000))
 
 
-def end(**timings: float) -> CompletionEnd:
-    return CompletionEnd(finish=FinishReason.STOP, model="m", timings_ms=Timings(**timings))
+def end(**timings: float) -> End:
+    return End(finish=FinishReason.STOP, model="m", timings_ms=Timings(**timings))
 
 
 async def test_texts_that_were_not_taken_come_as_one() -> None:
     job = fresh()
     for text in ("a", "b"):
-        job.feed(CompletionChunk(text=text))
+        job.feed(Chunk(text=text))
     assert (await job.next()).text == "ab"
-    job.feed(CompletionChunk(text="c", end=end()))
+    job.feed(Chunk(text="c", end=end()))
     last = await job.next()
     assert last.text == "c"
     assert last.end is not None
@@ -36,13 +36,13 @@ async def test_next_waits() -> None:
     waiting = asyncio.create_task(job.next())
     await asyncio.sleep(0)
     assert not waiting.done()
-    job.feed(CompletionChunk(text="a"))
+    job.feed(Chunk(text="a"))
     assert (await waiting).text == "a"
 
 
 async def test_text_before_an_error_is_not_lost() -> None:
     job = fresh()
-    job.feed(CompletionChunk(text="a"))
+    job.feed(Chunk(text="a"))
     job.fail(EngineFailed("It died."))
     assert (await job.next()).text == "a"
     with pytest.raises(EngineFailed):
@@ -51,10 +51,10 @@ async def test_text_before_an_error_is_not_lost() -> None:
 
 async def test_it_ends_once() -> None:
     job = fresh()
-    ends: list[CompletionJob] = []
+    ends: list[RequestJob] = []
     job.on_done.append(ends.append)
     job.finish(FinishReason.SUPERSEDED, model="m")
-    job.feed(CompletionChunk(text="late", end=end()))
+    job.feed(Chunk(text="late", end=end()))
     job.fail(EngineFailed("late"))
     chunk = await job.next()
     assert chunk.text == ""
@@ -69,7 +69,7 @@ async def test_times_count_from_arrival() -> None:
     job.begin_attempt()
     assert job.for_worker().deadline_ms < 1000
     assert job.for_worker().id == "k"
-    job.feed(CompletionChunk(text="a", end=end(queue=1.0, decode=2.0)))
+    job.feed(Chunk(text="a", end=end(queue=1.0, decode=2.0)))
     done = (await job.next()).end
     assert done is not None
     assert done.timings_ms.queue > 20
