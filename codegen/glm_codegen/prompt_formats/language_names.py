@@ -7,6 +7,7 @@ colon, as the format's authors ask.
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from importlib import resources
 
@@ -25,6 +26,7 @@ NAMES = {
     "yaml": "YAML",
 }  # fmt: skip
 TAG_KEYS = {"Objective-C": "objective-c", "Objective-C++": "objective-c++"}
+_TAG = re.compile(r"(?P<opening>.*?)language: .*?(?P<closing>\s*(?:\*/|-->|\}))?")
 GENERATIONS = ("codegeex_13b", "codegeex2_6b")
 
 
@@ -49,3 +51,18 @@ def language_tag(language_id: str, generation: str = "codegeex_13b") -> str:
     name = language_name(language_id)
     key = TAG_KEYS.get(name, name.lower())
     return table.get(key, table.get(language_id.lower(), ""))
+
+
+def comment_line(language_id: str, text: str) -> str:
+    """`text` as a comment of one line; in an unknown language behind `#`."""
+    found = _TAG.fullmatch(language_tag(language_id))
+    if found is None:
+        return f"# {text}"
+    opening, closing = found["opening"].rstrip(), (found["closing"] or "").strip()
+    return f"{opening} {text} {closing}".rstrip()
+
+
+def language_id_of(name: str) -> str:
+    """The id whose name in prompts this is; '' where there is none."""
+    ids = [language_id for language_id, known in NAMES.items() if known.lower() == name.lower()]
+    return min(ids, key=len) if ids else ""

@@ -13,8 +13,11 @@ from glm_codegen.prompt_formats.room import cut_prefix
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
 from glm_protocol.completion import CodeContext, CompletionMode
 
-OPENING = ("[gMASK]", "<sop>")
-STOPS = ("<|endoftext|>", "<eop>", "</s>", "<|user|>")
+OPENING = ("[gMASK]", "<sop>")  # for tokenizers that do not say themselves how a text begins
+STOPS = (
+    *("<|endoftext|>", "<eop>", "</s>", "<|user|>", "<|im_end|>", "<|end_of_text|>", "<eos>"),
+    *("<|eot_id|>", "<｜end▁of▁sentence｜>", "<end_of_turn>"),
+)
 
 
 class LeftToRightFormat:
@@ -27,8 +30,8 @@ class LeftToRightFormat:
         """`generation` picks the table of tag lines (see `language_tag`)."""
         self._tokenizer = tokenizer
         self._generation = generation
-        opening = [tokenizer.control_id(name) for name in OPENING]
-        self._opening = [token for token in opening if token is not None]
+        named = [tokenizer.control_id(name) for name in OPENING]
+        self._opening = list(tokenizer.opening_ids) or [t for t in named if t is not None]
         stops = (tokenizer.control_id(name) for name in STOPS)
         self._stop_ids = frozenset(stop for stop in stops if stop is not None)
 
@@ -37,10 +40,11 @@ class LeftToRightFormat:
         mode = decide_mode(context, mode)
         tag = language_tag(context.language, self._generation)
         head = self._tokenizer.encode(tag + "\n") if tag else []
+        encode = self._tokenizer.encode_inside if tag else self._tokenizer.encode
         room = token_budget - len(head) - len(self._opening)
         if room < 1:
             raise ValueError(f"a budget of {token_budget} tokens leaves no room for code")
-        prefix = cut_prefix(context.prefix, room, self._tokenizer.encode)
+        prefix = cut_prefix(context.prefix, room, encode)
         parts = (("control", self._opening), ("header", head), ("prefix", prefix))
         return Prompt(
             token_ids=tuple(token for _, ids in parts for token in ids),

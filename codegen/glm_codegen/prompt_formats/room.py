@@ -92,7 +92,9 @@ def need_of(text: str, room: int, encode: Encode) -> int:
     return min(len(encode(text)), room)
 
 
-def pack(prefix: str, suffix: str, snippets: Sequence[str], *, room: int, encode: Encode) -> Packed:
+def pack(
+    prefix: str, suffix: str, snippets: Sequence[list[int]], *, room: int, encode: Encode
+) -> Packed:
     """Share `room` tokens among the parts.
 
     Each part may use its share; what one leaves goes to the prefix, then the snippets, then the
@@ -101,7 +103,7 @@ def pack(prefix: str, suffix: str, snippets: Sequence[str], *, room: int, encode
     step = max(room // STEPS, 1)
     prefix_need = min(-(-need_of(prefix, room, encode) // step) * step, room)
     suffix_need = need_of(suffix, room, encode)
-    costs = [encode(snippet) for snippet in snippets]
+    costs = list(snippets)
     snippet_need = min(sum(map(len, costs)), room)
 
     prefix_share, suffix_share = int(room * PREFIX_SHARE), int(room * SUFFIX_SHARE)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 
@@ -29,10 +30,11 @@ class TextTokenizer:
             token["special"] = token["special"] or bool(token["content"].strip())
             if token["special"]:
                 self._control[token["content"]] = token["id"]
+        self._opening = _opening(tokenizer, frozenset(self._control.values()))
         stored["post_processor"] = None
         stored["truncation"] = stored["padding"] = None
-        self._tokenizer = Tokenizer.from_str(json.dumps(stored))
-        self._tokenizer.encode_special_tokens = True
+        self._tokenizer = _text_only(stored)
+        self._inside = _text_only(stored) if _drop_dummy_space(stored) else self._tokenizer
         # While a person types, all parts of a prompt but the prefix stay the same.
         self._remembered = lru_cache(maxsize=REMEMBERED)(self._encode)
 
@@ -50,12 +52,23 @@ class TextTokenizer:
         """Id of a control token such as `<|user|>`; None when the tokenizer has none."""
         return self._control.get(name)
 
+    @property
+    def opening_ids(self) -> tuple[int, ...]:
+        """Control tokens that the tokenizer itself puts in front of every text, such as `<s>`."""
+        return self._opening
+
     def encode(self, text: str) -> list[int]:
         """Ids of `text`, none of them a control token."""
-        return list(self._remembered(text))
+        return list(self._remembered(text, False))
 
-    def _encode(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+    def encode_inside(self, text: str) -> list[int]:
+        """Ids of `text` where it goes on a prompt: without the space that some tokenizers put
+        in front of a text as a whole."""
+        return list(self._remembered(text, True))
+
+    def _encode(self, text: str, inside: bool) -> tuple[int, ...]:
+        chosen = self._inside if inside else self._tokenizer
+        return tuple(chosen.encode(text, add_special_tokens=False).ids)
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of each text, as `encode` gives them, on all cores."""
@@ -65,3 +78,34 @@ class TextTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """Text of `ids`; control tokens come out as nothing."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
+
+
+def _text_only(stored: dict[str, Any]) -> Tokenizer:
+    """A tokenizer that matches no control token in a text."""
+    tokenizer = Tokenizer.from_str(json.dumps(stored))
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+def _opening(tokenizer: Tokenizer, control: frozenset[int]) -> tuple[int, ...]:
+    """What the post-processor puts in front: leading control tokens of an encoded text."""
+    ids = tokenizer.encode("a", add_special_tokens=True).ids
+    count = next((place for place, token in enumerate(ids) if token not in control), 0)
+    return tuple(ids[:count])
+
+
+def _drop_dummy_space(stored: dict[str, Any]) -> bool:
+    """Take the dummy space out of a stored tokenizer, in place; False where there is none."""
+    dropped = False
+    normalizer, pre_tokenizer = stored.get("normalizer"), stored.get("pre_tokenizer")
+    for holder, steps in ((normalizer, "normalizers"), (pre_tokenizer, "pretokenizers")):
+        for step in (holder or {}).get(steps, [holder] if holder else []):
+            match step["type"]:
+                case "Prepend":
+                    step["prepend"], dropped = "", True
+                case "Metaspace" if step.get("prepend_scheme", "always") != "never":
+                    step["prepend_scheme"], dropped = "never", True
+                    step.pop("add_prefix_space", None)
+                case "ByteLevel" if step.get("add_prefix_space"):
+                    step["add_prefix_space"], dropped = False, True
+    return dropped
