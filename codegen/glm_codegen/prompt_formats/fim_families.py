@@ -27,7 +27,7 @@ class FimFamily:
     stop_texts: texts that end one.
     needs, lacks: control tokens that a tokenizer must or must not have beside the prompt's.
     model_types: `model_type` of config.json must be one of these; empty: any.
-    prefix_lead: text in front of the prefix, encoded together with it.
+    prefix_lead: text in front of a prefix that directly follows its marker, encoded with it.
     """
 
     name: str

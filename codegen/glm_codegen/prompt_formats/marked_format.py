@@ -81,7 +81,7 @@ class MarkedFormat:
             raise ValueError(f"a budget of {token_budget} tokens leaves no room for code")
         encode = self._tokenizer.encode_inside
         packed = pack(
-            self.family.prefix_lead + context.prefix,
+            context.prefix if snippets else self.family.prefix_lead + context.prefix,
             context.suffix,
             [self._reference(snippet, context.language) for snippet in snippets],
             room=room,
