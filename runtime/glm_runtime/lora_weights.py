@@ -41,7 +41,8 @@ class LoraPair:
     def add_to(self, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """y + B A x, for x of any leading dimensions."""
         linear = torch.nn.functional.linear
-        return y + linear(linear(x, self.a_RI), self.b_OR)
+        a_RI, b_OR = self.a_RI.to(x.device, x.dtype), self.b_OR.to(x.device, x.dtype)  # mostly so
+        return y + linear(linear(x, a_RI), b_OR)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # no slots: weak references are taken
