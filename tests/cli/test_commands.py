@@ -125,7 +125,7 @@ def test_models_are_added_chosen_and_removed(tmp_path: Path) -> None:
     assert models(tmp_path, "add", "mine", str(folder)).returncode == 0
     assert models(tmp_path, "default", "mine").returncode == 0
     rows = json.loads(models(tmp_path, "--json", "list").stdout)
-    assert {"name": "mine", "source": str(folder), "default": True} in rows
+    assert {"name": "mine", "source": str(folder), "family": "code", "default": True} in rows
     facts = json.loads(models(tmp_path, "info", "mine", "--json").stdout)
     assert facts["model_type"] == "llama"
     assert models(tmp_path, "remove", "mine").returncode == 0

@@ -69,7 +69,7 @@ async def test_a_field_out_of_bounds_is_named() -> None:
 
 def table(tmp_path: Path, models: dict[str, str], served: str = "") -> ModelTable:
     file = tmp_path / "models.json"
-    specs = {
+    specs: dict[str, Any] = {
         name: {"source": f"/m/{name}", "family": family, "prompt_format": None, "capabilities": []}
         for name, family in models.items()
     }

@@ -13,8 +13,8 @@ from glm_client.daemon_client import DaemonClient, Readiness
 from glm_lsp import daemon_link
 from glm_lsp.daemon_link import DaemonLink, DaemonState, LinkStatus
 from glm_protocol.answers import Chunk, End, FinishReason
-from glm_protocol.completion import CompletionRequest
 from glm_protocol.errors import DaemonUnreachable, GlmError, ModelUnknown
+from glm_protocol.requests import AnyRequest
 from tests.client.test_daemon_client import REQUEST
 from tests.lsp_server.in_process import eventually
 
