@@ -1,14 +1,15 @@
-"""The engine of code completion: requests in, chunks out, one bounded piece of work a step.
+"""The engine of a code model: requests in, chunks out, one bounded piece of work a step.
 
 Life of a request:
   1. `submit` queues it; an older one of the same document ends as superseded.
   2. Its turn: explicit before automatic before background, then by arrival. Nothing at work is
      interrupted by another document.
-  3. The context is cleaned and rendered to a prompt that fits (`model_context`, `PromptFormat`).
+  3. The planner of its kind (`row_kinds`) makes a row's plan: prompt, text rules, choice of tokens.
   4. The KV cache keeps what this prompt shares with the last one.
   5. The rest is prefilled, one chunk a step.
   6. Each step samples a token; its text is shown as soon as no stop rule can take it back.
-  7. It ends: the model's stop, a stop rule, the budget, the deadline, or an error.
+  7. It ends: the model's stop, a stop rule, the budget, the deadline, or an error. A plan may ask
+     for further attempts at the same prompt; the end comes after the last.
 Between any two steps a cancel or a newer request is obeyed.
 
 A scheduler of many rows replaces `_row` by a set of rows and `_work` by one forward for all of
@@ -18,41 +19,42 @@ them; the rest, and every caller, stays.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from glm_codegen.completion_queue import CompletionQueue, Waiting
-from glm_codegen.completion_row import Clock, CompletionRow, end_of_waiting
-from glm_codegen.model_context import to_model
+from glm_codegen.answer_row import AnswerRow, Clock, end_of_waiting
+from glm_codegen.completion_kind import PROMPT_LIMIT
 from glm_codegen.prompt_formats.choose import choose_format
-from glm_codegen.prompt_formats.prompt_format import Prompt, PromptFormat, PromptPiece
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
+from glm_codegen.row_kinds import capabilities_of, planners_for
+from glm_codegen.row_plan import ModelParts, Planner
+from glm_codegen.waiting_requests import Waiting, WaitingRequests
 from glm_protocol.answers import Chunk, FinishReason
-from glm_protocol.completion import CodeContext, CompletionRequest
 from glm_protocol.errors import (
     AdapterUnknown,
     BadRequest,
     GlmError,
     ModelUnusable,
-    PromptTooLong,
     Unsupported,
 )
 from glm_protocol.folders import user_folders
 from glm_protocol.requests import AnyRequest
+from glm_runtime.adapter import BY_REMOTE, AdapterShelf, fingerprint
+from glm_runtime.adapter_rack import AdapterRack
 from glm_runtime.checkpoint import open_checkpoint
 from glm_runtime.decode import Decoder
 from glm_runtime.device import Accelerator, TorchAccelerator, choose_placement
 from glm_runtime.engine import EngineInfo, EngineOptions
 from glm_runtime.hub_cache import cached_folder
+from glm_runtime.lora_weights import LoraWeights
 from glm_runtime.model_loading import load_model
 from glm_runtime.model_registry import ModelRegistry
 from glm_runtime.thread_count import ThreadCount
 
 Event = tuple[str, Chunk | GlmError]
-PROMPT_LIMIT = 4096  # tokens: beyond it a prompt costs more time than it adds to a completion
-_SNIPPET_CHARACTERS = 8  # for each token of the budget: bounds the work of encoding them
 
 
 class CodeEngine:
@@ -61,22 +63,22 @@ class CodeEngine:
     def __init__(
         self,
         decoder: Decoder,
-        tokenizer: TextTokenizer,
-        prompt_format: PromptFormat,
+        parts: ModelParts,
         info: EngineInfo,
         *,
-        stop_ids: frozenset[int] = frozenset(),
+        planners: Mapping[type, Planner] | None = None,
+        adapters: AdapterRack | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
-        """`stop_ids` are the model's own, beside those of the prompt format."""
+        """`planners`: the kinds of request that it takes; None: those of `planners_for`."""
         self._decoder = decoder
-        self._tokenizer = tokenizer
-        self._format = prompt_format
+        self._parts = parts
         self._info = info
-        self._stop_ids = stop_ids
+        self._planners = planners_for(parts) if planners is None else planners
+        self._adapters = adapters
         self._clock = clock
-        self._queue = CompletionQueue()
-        self._row: CompletionRow | None = None
+        self._queue = WaitingRequests()
+        self._row: AnswerRow | None = None
         self._outbox: list[Event] = []
 
     @property
@@ -96,15 +98,16 @@ class CodeEngine:
     def submit(self, request: AnyRequest) -> str:
         """Queue a request.
 
-        Raises BadRequest for an id at work, AdapterUnknown for any adapter, Unsupported for a
-        kind of request that this model has no form for.
+        Raises BadRequest for an id at work, AdapterUnknown or ModelUnusable for an adapter that
+        is not there or not sound, Unsupported for a kind of request that this model has no form
+        for.
         """
-        if not isinstance(request, CompletionRequest):
-            raise Unsupported(f"The model {self._info.model} completes code and nothing else.")
+        if type(request) not in self._planners:
+            taken = ", ".join(sorted(kind.kind for kind in self._planners))
+            raise Unsupported(f"The model {self._info.model} cannot {request.kind}, only {taken}.")
         if request.id in self._queue or (self._row is not None and self._row.id == request.id):
             raise BadRequest(f"A request with the id {request.id!r} is at work already.")
-        if request.adapter is not None:
-            raise AdapterUnknown(f"There is no adapter {request.adapter!r} for this model.")
+        self._adapter_of(request)
         for older in self._queue.take_document(request.document):
             self._post_waiting(older, FinishReason.SUPERSEDED)
         if self._row is not None and self._row.document == request.document:
@@ -131,46 +134,34 @@ class CodeEngine:
         return events
 
     def _start(self, waiting: Waiting) -> None:
-        """Render the prompt and take it up; a request that cannot be rendered ends here."""
+        """Plan the row and take it up; a request that cannot be rendered ends here."""
         started = self._clock()
         request = waiting.request
-        limit = self._info.context_length
-        # A budget larger than the context cannot be kept; half of it stays for the prompt.
-        room = min(limit - min(request.max_tokens, limit // 2), PROMPT_LIMIT)
-        cleaned = to_model(request.context, snippet_characters=room * _SNIPPET_CHARACTERS)
         try:
-            prompt = self._render(cleaned.context, request, room)
-        except PromptTooLong as error:
+            lora = self._adapter_of(request)
+            plan = self._planners[type(request)](request, self._parts)
+        except GlmError as error:
             self._outbox.append((request.id, error))
             return
-        self._row = CompletionRow(
+        self._row = AnswerRow(
             waiting,
-            cleaned,
-            prompt,
-            tokenizer=self._tokenizer,
-            stop_ids=self._stop_ids,
-            budget=min(request.max_tokens, limit - len(prompt.token_ids)),
+            plan,
+            lora=lora,
+            tokenizer=self._parts.tokenizer,
+            stop_ids=self._parts.stop_ids,
             started=started,
             clock=self._clock,
         )
-        self._row.reused = self._decoder.begin(prompt.token_ids)
+        self._row.reused = self._decoder.begin(plan.prompt.token_ids, lora)
 
-    def _render(self, context: CodeContext, request: CompletionRequest, room: int) -> Prompt:
-        try:
-            prompt = self._format.render(context, mode=request.mode, token_budget=room)
-        except ValueError as error:
-            raise PromptTooLong(
-                f"The model's context of {self._info.context_length} tokens has no room for"
-                f" this request ({error})."
-            ) from error
-        if prompt.token_ids:
-            return prompt
-        # Left to right in an empty file: a model needs something to start from.
-        newline = tuple(self._tokenizer.encode("\n")) or (0,)
-        piece = PromptPiece(source="header", tokens=len(newline))
-        return replace(prompt, token_ids=newline, pieces=(piece,))
+    def _adapter_of(self, request: AnyRequest) -> LoraWeights | None:
+        if self._adapters is not None:
+            return self._adapters.choose(request.adapter)
+        if request.adapter is None or request.adapter.startswith(BY_REMOTE):
+            return None
+        raise AdapterUnknown(f"There is no adapter {request.adapter!r} for this model.")
 
-    def _work(self, row: CompletionRow) -> None:
+    def _work(self, row: AnswerRow) -> None:
         if row.expired:
             self._end_row(FinishReason.DEADLINE, flush=True)
             return
@@ -180,7 +171,7 @@ class CodeEngine:
                 if row.last_token is None
                 else self._decoder.step(row.last_token)
             )
-            token = None if logits_V is None else row.sampler.next_token(logits_V)
+            token = None if logits_V is None else row.choose(logits_V)
         except GlmError as error:
             self._decoder.cache.clear()
             self._row = None
@@ -190,8 +181,14 @@ class CodeEngine:
             return
         text, finish = row.take(token)
         if finish is not None:
-            self._end_row(finish, text=text)
-        elif text:
+            showed = row.shows
+            if not row.again():
+                self._end_row(finish, text=text if showed else "")
+                return
+            if text and showed:
+                self._outbox.append((row.id, Chunk(text=text)))
+            self._decoder.begin(row.prompt_ids, row.lora)
+        elif text and row.shows:
             self._outbox.append((row.id, Chunk(text=text)))
 
     def _end_row(self, finish: FinishReason, *, text: str = "", flush: bool = False) -> None:
@@ -226,19 +223,34 @@ def load_engine(options: EngineOptions, *, accelerator: Accelerator | None = Non
         )
     decoder = Decoder(model, placement, threads=threads)
     decoder.warm_up()
+    parts = ModelParts(
+        model=spec.name,
+        tokenizer=tokenizer,
+        prompt_format=prompt_format,
+        context_length=_context_length(model.positions, checkpoint.config.trained_length),
+        stop_ids=model.stop_ids,
+        folder=checkpoint.folder,
+    )
+    adapters = AdapterRack(
+        AdapterShelf(user_folders().home),
+        base=spec.name,
+        fingerprint=fingerprint(checkpoint.folder),
+        device=placement.device,
+        dtype=placement.dtype,
+    )
     info = EngineInfo(
         model=spec.name,
         family=spec.family,
         architecture=checkpoint.config.architecture,
         device=placement.kind,
         dtype=placement.dtype_name,
-        context_length=_context_length(model.positions, checkpoint.config.trained_length),
+        context_length=parts.context_length,
         memory_bytes=model.weight_bytes,
-        capabilities=("infill",) if prompt_format.reads_suffix else (),
+        capabilities=capabilities_of(parts),
         prompt_format=prompt_format.name,
         notes=notes,
     )
-    return CodeEngine(decoder, tokenizer, prompt_format, info, stop_ids=model.stop_ids)
+    return CodeEngine(decoder, parts, info, adapters=adapters)
 
 
 def _read_tokenizer(folder: Path) -> TextTokenizer:

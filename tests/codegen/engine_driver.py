@@ -12,11 +12,13 @@ import torch
 from glm_codegen.code_engine import CodeEngine, load_engine
 from glm_codegen.prompt_formats.choose import choose_format
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
+from glm_codegen.row_plan import ModelParts
 from glm_protocol.answers import End, FinishReason
 from glm_protocol.completion import CodeContext, CompletionRequest
 from glm_protocol.errors import GlmError
 from glm_runtime.device import Placement, TorchAccelerator, choose_placement
 from glm_runtime.engine import EngineInfo, EngineOptions
+from glm_runtime.lora_weights import LoraWeights
 from tests.runtime.tiny_models import CONTROL, END, VOCABULARY, byte_tokenizer
 
 _COUNTER = iter(range(10**9))
@@ -128,7 +130,7 @@ class ScriptedDecoder:
     def clear(self) -> None:
         self.cleared += 1
 
-    def begin(self, prompt: Sequence[int]) -> int:
+    def begin(self, prompt: Sequence[int], lora: LoraWeights | None = None) -> int:
         self.prompt, self.left, self.said = prompt, len(prompt), 0
         return 0
 
@@ -189,4 +191,10 @@ def scripted(
         prompt_format=prompt_format.name,
     )
     arguments: dict[str, Any] = {} if clock is None else {"clock": clock}
-    return CodeEngine(decoder, tokenizer, prompt_format, info, **arguments), decoder
+    parts = ModelParts(
+        model="scripted",
+        tokenizer=tokenizer,
+        prompt_format=prompt_format,
+        context_length=context_length,
+    )
+    return CodeEngine(decoder, parts, info, **arguments), decoder

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from glm_protocol.completion import CompletionRequest
 from glm_protocol.request_fields import Trigger
+from glm_protocol.requests import AnyRequest
 
 _ORDER = {trigger: place for place, trigger in enumerate(Trigger)}
 
@@ -17,7 +17,7 @@ _ORDER = {trigger: place for place, trigger in enumerate(Trigger)}
 class Waiting:
     """A request and the moment, in seconds of a monotonic clock, at which it came."""
 
-    request: CompletionRequest
+    request: AnyRequest
     arrived: float
 
     @property
@@ -25,7 +25,7 @@ class Waiting:
         return self.arrived + self.request.deadline_ms / 1000
 
 
-class CompletionQueue:
+class WaitingRequests:
     """Waiting requests in order of arrival; small, since the daemon bounds it."""
 
     def __init__(self) -> None:

@@ -1,0 +1,156 @@
+"""One answer at work: its plan, its text so far, its clock. The model is not in here.
+
+A row is what a scheduler of many would hold many of; `CodeEngine` holds one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from glm_codegen.row_plan import RowPlan
+from glm_codegen.text_stream import Decodes, TextStream
+from glm_codegen.waiting_requests import Waiting
+from glm_protocol.answers import Chunk, End, FinishReason, Timings, TokenCounts
+from glm_runtime.lora_weights import LoraWeights
+
+Clock = Callable[[], float]  # seconds, monotonic
+
+
+class AnswerRow:
+    """Life: made with its plan, prefilled, then `take` for each token until a finish.
+
+    `again` after a finish begins the plan's next attempt at the same prompt, if there is one: its
+    text is not shown, only reported.
+    """
+
+    def __init__(
+        self,
+        waiting: Waiting,
+        plan: RowPlan,
+        *,
+        tokenizer: Decodes,
+        stop_ids: frozenset[int],
+        lora: LoraWeights | None = None,
+        started: float,
+        clock: Clock,
+    ) -> None:
+        """`started` is when work on the prompt began; `stop_ids` are the model's own."""
+        self.waiting = waiting
+        self.id = waiting.request.id
+        self.document = waiting.request.document
+        self.reused = 0
+        self.lora = lora
+        self._tokenizer = tokenizer
+        self._model_stops = stop_ids
+        self._clock = clock
+        self._started = started
+        self._prompted = clock()
+        self._prefilled: float | None = None
+        self._first_text: float | None = None
+        self._generated = 0
+        self._attempts = 0
+        self._begin(plan)
+
+    def _begin(self, plan: RowPlan) -> None:
+        self.last_token: int | None = None  # None: the prompt is not prefilled yet
+        self._plan = plan
+        self._left = plan.budget
+        self._said: list[str] = []
+        self._stop_ids = self._model_stops | plan.prompt.stop_ids
+        self._stream = TextStream(self._tokenizer, plan.prompt.token_ids)
+
+    @property
+    def prompt_ids(self) -> tuple[int, ...]:
+        return self._plan.prompt.token_ids
+
+    @property
+    def shows(self) -> bool:
+        """Whether its pieces are sent: only the first attempt's are."""
+        return self._attempts == 0
+
+    @property
+    def expired(self) -> bool:
+        return self._clock() >= self.waiting.deadline
+
+    def choose(self, logits_V: torch.Tensor) -> int:
+        """The next token. Raises EngineFailed for values that are not finite."""
+        return self._plan.chooser.next_token(logits_V)
+
+    def take(self, token: int) -> tuple[str, FinishReason | None]:
+        """Add a chosen token: the text to send now and, when it ended, why."""
+        if self._prefilled is None:
+            self._prefilled = self._clock()
+        self.last_token = token
+        text = self._plan.text
+        if token in self._stop_ids:
+            return self._given(text.stop_by_model()), FinishReason.STOP
+        self._generated += 1
+        self._left -= 1
+        piece = text.add(self._stream.add(token))
+        if text.ended:
+            return self._given(piece), FinishReason.STOP
+        if self._left <= 0:
+            return self._given(piece + text.finish()), FinishReason.LENGTH
+        return self._given(piece), None
+
+    def again(self) -> bool:
+        """Take up the plan's next attempt, if there is one; the decoder has to begin anew."""
+        following = self._plan.again()
+        if following is None:
+            return False
+        self._attempts += 1
+        self._begin(following)
+        return True
+
+    def end(
+        self, finish: FinishReason, model: str, *, text: str = "", flush: bool = False
+    ) -> Chunk:
+        """The last chunk. `flush`: with what the text rules still held back."""
+        if flush and not self._plan.text.ended:
+            rest = self._given(self._plan.text.finish())
+            text += rest if self.shows else ""
+        report = self._plan.report("".join(self._said), finish)
+        now = self._clock()
+        arrived = self.waiting.arrived
+        prefilled = now if self._prefilled is None else self._prefilled
+        first = 0.0 if self._first_text is None else self._first_text - arrived
+        return Chunk(
+            text=text,
+            end=End(
+                finish=finish,
+                model=model,
+                adapter=None if self.lora is None else self.lora.name,
+                timings_ms=Timings(
+                    queue=_ms(self._started - arrived),
+                    prompt=_ms(self._prompted - self._started),
+                    prefill=_ms(prefilled - self._prompted),
+                    decode=_ms(now - prefilled),
+                    first_text=_ms(first),
+                    total=_ms(now - arrived),
+                ),
+                tokens=TokenCounts(
+                    prompt=len(self.prompt_ids), reused=self.reused, generated=self._generated
+                ),
+                report=report,
+            ),
+        )
+
+    def _given(self, text: str) -> str:
+        if text and self._first_text is None:
+            self._first_text = self._clock()
+        restored = self._plan.restore(text)
+        self._said.append(restored)
+        return restored
+
+
+def end_of_waiting(waiting: Waiting, finish: FinishReason, model: str, now: float) -> Chunk:
+    """The last chunk of a request that never ran."""
+    waited = _ms(now - waiting.arrived)
+    timings = Timings(queue=waited, total=waited)
+    return Chunk(end=End(finish=finish, model=model, timings_ms=timings))
+
+
+def _ms(seconds: float) -> float:
+    return round(1000 * seconds, 3)
