@@ -109,7 +109,7 @@ class Decoder:
             return logits_V
         except (MemoryError, RuntimeError) as error:
             self.cache.clear()
-            if isinstance(error, MemoryError) or _is_out_of_memory(error):
+            if isinstance(error, MemoryError) or is_out_of_memory(error):
                 raise EngineFailed(
                     "There was not enough memory for this request.",
                     remedy="Send less text, close other programs, or choose a smaller model.",
@@ -146,7 +146,7 @@ def next_chunk(chunk: int, seconds: float) -> int:
     return chunk
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
+def is_out_of_memory(error: RuntimeError) -> bool:
     """Devices raise a class of their own; the CPU's allocator a RuntimeError with these words."""
     words = ("out of memory", "can't allocate memory", "not enough memory")
     return isinstance(error, torch.OutOfMemoryError) or any(
