@@ -13,6 +13,7 @@ import logging
 import math
 import time
 
+from glm_daemon.device_lease import DeviceLease, Rank, rank_of
 from glm_daemon.pipe import Message
 from glm_daemon.request_job import RequestJob
 from glm_daemon.request_queue import RequestQueue
@@ -29,10 +30,18 @@ MAX_ATTEMPTS = 2  # a request that kills the worker twice is not tried again
 class EngineLane:
     """Queue, rows and supervisor of one model."""
 
-    def __init__(self, *, loader: str, options: EngineOptions, patience: Patience) -> None:
+    def __init__(
+        self,
+        *,
+        loader: str,
+        options: EngineOptions,
+        patience: Patience,
+        lease: DeviceLease | None = None,
+    ) -> None:
         self.model = options.model
+        self._lease = lease or DeviceLease()
         self.supervisor = Supervisor(
-            loader=loader, options=options, listener=self, patience=patience
+            loader=loader, options=options, listener=self, patience=patience, lease=self._lease
         )
         self._patience = patience
         self._queue = RequestQueue()
@@ -51,6 +60,20 @@ class EngineLane:
     @property
     def busy(self) -> bool:
         return bool(self._running) or self.waiting > 0
+
+    @property
+    def rank(self) -> Rank | None:
+        """Of the most urgent request at the engine."""
+        return min((rank_of(job.request) for job in self._running.values()), default=None)
+
+    @property
+    def on_cpu(self) -> bool:
+        info = self.supervisor.info
+        return info is not None and info.device == "cpu"
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        return () if self.supervisor.pid is None else (self.supervisor.pid,)
 
     @property
     def free_row(self) -> bool:
@@ -111,6 +134,7 @@ class EngineLane:
     def worker_down(self) -> None:
         refusal = self.supervisor.refusal
         lost, self._running = list(self._running.values()), {}
+        self._lease.update()
         self._leaving.clear()
         for job in lost:
             again = refusal is None and job.first_text is None and job.attempts < MAX_ATTEMPTS
@@ -132,6 +156,7 @@ class EngineLane:
             if job is None:
                 return
             self._hand_over(job)
+            self._lease.update()
 
     def _hand_over(self, job: RequestJob) -> None:
         job.begin_attempt()
@@ -178,3 +203,4 @@ class EngineLane:
             self.supervisor.send({"op": "cancel", "id": job.key})
         self._queue.drop_done()
         self._pump()
+        self._lease.update()

@@ -14,6 +14,7 @@ import os
 import time
 from itertools import count
 
+from glm_daemon.device_lease import DeviceLease
 from glm_daemon.engine_lane import EngineLane
 from glm_daemon.metrics import Metrics
 from glm_daemon.model_table import ModelTable
@@ -42,6 +43,7 @@ class EnginePool:
         self.models = models
         self.lanes: dict[str, EngineLane] = {}
         self.closing = False
+        self.lease = DeviceLease()
         self._metrics = metrics
         self._patience = patience
         self._queue = queue
@@ -120,6 +122,7 @@ class EnginePool:
         """Stop every worker; returns when their processes are gone."""
         self.closing = True
         self.cancel_all()
+        self.lease.release_all()
         stops = [lane.supervisor.stop() for lane in self.lanes.values()]
         await asyncio.gather(*stops, *self._stopping)
 
@@ -137,7 +140,11 @@ class EnginePool:
             loader, options = self.models.resolve(model)
             name = options.model
             self._make_room()
-            self.lanes[name] = EngineLane(loader=loader, options=options, patience=self._patience)
+            lane = EngineLane(
+                loader=loader, options=options, patience=self._patience, lease=self.lease
+            )
+            self.lanes[name] = lane
+            self.lease.add(lane)
         self._used[name] = time.monotonic()
         return self.lanes[name]
 
@@ -159,6 +166,7 @@ class EnginePool:
             oldest = min(idle, key=lambda lane: self._used[lane.model])
             idle.remove(oldest)
             del self.lanes[oldest.model]
+            self.lease.remove(oldest)
             LOG.info("engine %s makes room", oldest.model)
             task = asyncio.create_task(oldest.supervisor.stop())
             self._stopping.add(task)

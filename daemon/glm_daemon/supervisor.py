@@ -19,6 +19,7 @@ from collections import deque
 from enum import StrEnum
 from typing import Protocol
 
+from glm_daemon.device_lease import DeviceLease
 from glm_daemon.pipe import Message
 from glm_daemon.serve_options import Patience
 from glm_daemon.worker_process import WorkerProcess
@@ -65,7 +66,10 @@ class Supervisor:
         options: EngineOptions,
         listener: WorkerListener,
         patience: Patience,
+        lease: DeviceLease | None = None,
     ) -> None:
+        """`lease` is asked before a silent worker is taken for dead: it may be made to wait."""
+        self._lease = lease or DeviceLease()
         self._loader = loader
         self._options = options
         self._listener = listener
@@ -163,6 +167,7 @@ class Supervisor:
             why = ping.result() if ping.done() else ""
             ping.cancel()
             self._worker = None
+            self._lease.release((worker.pid,))
             how = await asyncio.shield(worker.stop(self._patience.stop))
         return error or EngineFailed(f"The engine's process {why or 'ended'} ({how})."), final
 
@@ -211,8 +216,11 @@ class Supervisor:
             waits += 1
         self._missed_pongs = 0
         while self._missed_pongs * patience.ping < patience.silence:
-            self._missed_pongs += 1
-            worker.send({"op": "ping", "n": waits})
+            if self._lease.paused(worker.pid):
+                self._missed_pongs = 0
+            else:
+                self._missed_pongs += 1
+                worker.send({"op": "ping", "n": waits})
             await asyncio.sleep(patience.ping)
             self._backoff_recovers()
         worker.kill()

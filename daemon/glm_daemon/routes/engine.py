@@ -1,4 +1,4 @@
-"""`POST /glm/v1/{complete,chat,translate,draw}`: a request in, `Chunk`s out, one a line.
+"""`POST /glm/v1/{complete,chat,translate,draw,remember}`: a request in, `Chunk`s out, one a line.
 
 All kinds go one way; what differs is the request's class, which FastAPI checks.
 """
@@ -17,6 +17,7 @@ from glm_protocol.completion import CompletionRequest
 from glm_protocol.drawing import DrawRequest
 from glm_protocol.errors import ProtocolMismatch
 from glm_protocol.handshake import CLIENT_PROTOCOL_HEADER, PROTOCOL_VERSION
+from glm_protocol.remembering import RememberRequest
 from glm_protocol.requests import AnyRequest
 from glm_protocol.translation import TranslationRequest
 
@@ -25,7 +26,7 @@ ProtocolHeader = Annotated[str | None, Header(alias=CLIENT_PROTOCOL_HEADER, max_
 
 def engine_routes() -> APIRouter:
     router = APIRouter(tags=["glm"])
-    for route in (complete, chat, translate, draw):
+    for route in (complete, chat, translate, draw, remember):
         router.add_api_route(f"/glm/v1/{route.__name__}", route, methods=["POST"])
     return router
 
@@ -51,6 +52,13 @@ async def translate(
 
 async def draw(body: DrawRequest, request: Request, protocol: ProtocolHeader = None) -> Response:
     """Pictures from words."""
+    return answer(body, request, protocol)
+
+
+async def remember(
+    body: RememberRequest, request: Request, protocol: ProtocolHeader = None
+) -> Response:
+    """Texts of a workspace for the engine's memory."""
     return answer(body, request, protocol)
 
 
