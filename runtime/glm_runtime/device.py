@@ -8,19 +8,16 @@ Nothing is moved here; `model_loading` moves the weights, `decode` falls back to
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-import psutil  # type: ignore[import-untyped]
 import torch
 
 from glm_protocol.errors import BadRequest
+from glm_runtime.free_memory import free_cpu_bytes
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 CPU = "cpu"
 _SHARE_OF_FREE_MEMORY = 0.8  # the rest is for activations, the KV cache and the user
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
-_CGROUP_USED = Path("/sys/fs/cgroup/memory.current")
 
 
 class Accelerator(Protocol):
@@ -130,12 +127,3 @@ def cpu_computes_bfloat16() -> bool:
     """
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(bool(getattr(torch.cpu, probe, bool)()) for probe in probes)
-
-
-def free_cpu_bytes() -> int:
-    """Memory that can be had without swapping, within the container's limit if there is one."""
-    free = int(psutil.virtual_memory().available)
-    try:
-        return min(free, int(_CGROUP_LIMIT.read_text()) - int(_CGROUP_USED.read_text()))
-    except (OSError, ValueError):  # no cgroup v2, or its limit is the word "max"
-        return free

@@ -16,7 +16,8 @@ from glm_protocol.errors import BadRequest, ModelUnusable
 from glm_runtime.causal_model import KVStore
 from glm_runtime.checkpoint import open_checkpoint
 from glm_runtime.decode import Decoder
-from glm_runtime.device import TorchAccelerator, choose_placement, free_cpu_bytes
+from glm_runtime.device import TorchAccelerator, choose_placement
+from glm_runtime.free_memory import free_cpu_bytes
 from glm_runtime.model_loading import load_model
 from glm_runtime.transformers_model import TransformersModel
 from tests.runtime.tiny_models import write_model

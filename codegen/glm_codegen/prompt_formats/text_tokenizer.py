@@ -8,7 +8,7 @@ control tokens are only ever inserted by id.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,11 @@ class TextTokenizer:
     def control_id(self, name: str) -> int | None:
         """Id of a control token such as `<|user|>`; None when the tokenizer has none."""
         return self._control.get(name)
+
+    @property
+    def control_names(self) -> Collection[str]:
+        """Names of all control tokens."""
+        return self._control.keys()
 
     @property
     def opening_ids(self) -> tuple[int, ...]:
