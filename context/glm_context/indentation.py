@@ -26,7 +26,7 @@ _MODIFIERS = (
 _DEFINITION = re.compile(
     rf"[ \t]{{0,80}}{_MODIFIERS}{_KEYWORD}\b\s{{0,4}}"
     r"(?:\([^()]{0,100}\)\s?|<[^<>]{0,80}>\s?)?\*?"
-    r"(?P<name>(?:self\.)?[A-Za-z_$][\w$]{0,120})"
+    r"(?:[A-Za-z_]\w{0,60}[.:](?!:)){0,3}(?P<name>[A-Za-z_$][\w$]{0,120})"
 )
 # `type name(…) {` of the C family, `name() {` of shells and methods; not `if (`, `return f(`.
 _CALLABLE = re.compile(
@@ -70,7 +70,7 @@ def definition_in(line: str, *, statement_ends: bool = True) -> tuple[str, str] 
     match = _DEFINITION.match(line)
     if match:
         word = match.group("word")
-        return _KINDS.get(word, word), match.group("name").removeprefix("self.")
+        return _KINDS.get(word, word), match.group("name")
     match = _ASSIGNED.match(line) or _CONSTANT.match(line)
     if match:
         arrow = "=>" in line or "function" in line
@@ -83,7 +83,7 @@ def definition_in(line: str, *, statement_ends: bool = True) -> tuple[str, str] 
             typed = len(line.split("(", 1)[0].split()) > 1
             opens = line.rstrip().endswith("{")
             if first not in _NOT_NAMES and "=" not in line.split("(", 1)[0] and (typed or opens):
-                return "function", name
+                return "function", name.rsplit(":", 1)[-1]
     return None
 
 
