@@ -1,35 +1,88 @@
 /** The commands of the category GLM and the status item's menu. Each is a few lines; the server decides. */
 
 import * as vscode from 'vscode';
-import type { Account } from './account.ts';
+import type { Documents } from './documents.ts';
+import type { Drawing } from './drawing.ts';
+import { finetuneWorkspace } from './finetuning.ts';
+import type { Images } from './images.ts';
 import type { LanguageServer } from './language_server.ts';
+import { pickAdapter, pickModel } from './models.ts';
+import type { Panel } from './panel.ts';
 import type { StatusItem } from './status_item.ts';
 import type { Switches } from './switches.ts';
+import type { Tasks } from './tasks.ts';
+import type { Translation } from './translation.ts';
+import { messageOf, tell } from './work.ts';
 
 export interface Parts {
-  readonly account: Account;
+  readonly documents: Documents;
+  readonly drawing: Drawing;
+  readonly images: Images;
   readonly log: vscode.LogOutputChannel;
+  readonly panel: Panel;
   readonly server: LanguageServer;
   readonly status: StatusItem;
   readonly switches: Switches;
+  readonly tasks: Tasks;
+  readonly translation: Translation;
 }
 
 export function registerCommands(parts: Parts): vscode.Disposable {
-  const { log, server, switches } = parts;
+  const { documents, drawing, images, log, panel, server, switches, tasks, translation } = parts;
   const table: Record<string, () => unknown> = {
     'glm.showMenu': () => showMenu(parts),
     'glm.toggle': () => switches.toggle(),
     'glm.toggleLanguage': () => toggleLanguage(switches),
     'glm.snooze': () => snooze(switches),
     'glm.resume': () => switches.resume(),
+    'glm.openPanel': () => panel.focus(),
+    'glm.translateFile': () => translation.run('file'),
+    'glm.translateSelection': () => translation.run('selection'),
+    'glm.explain': () => tasks.run('explain'),
+    'glm.document': () => tasks.run('document'),
+    'glm.comment': () => tasks.run('comment'),
+    'glm.tests': () => tasks.run('tests'),
+    'glm.fix': () => tasks.run('fix'),
+    'glm.review': () => tasks.run('review'),
+    'glm.askImage': () => images.run(),
+    'glm.drawImage': () => drawing.run(),
+    'glm.finetune': () => finetuneWorkspace(server, documents),
+    'glm.pickModel': () => pickModel(server),
+    'glm.pickAdapter': () => pickAdapter(server),
+    'glm.whyNothing': () => whyNothing(parts),
+    'glm.doctor': () => doctor(server),
     'glm.restartServer': () => server.restart(),
     'glm.restartDaemon': () => restartDaemon(server),
     'glm.showLogs': () => log.show(),
     'glm.showStatus': () => showStatus(parts),
   };
   return vscode.Disposable.from(
-    ...Object.entries(table).map(([id, run]) => vscode.commands.registerCommand(id, () => run())),
+    ...Object.entries(table).map(([id, run]) => vscode.commands.registerCommand(id, () => guarded(run))),
   );
+}
+
+/** What a command could not do is said in one sentence. */
+async function guarded(run: () => unknown): Promise<unknown> {
+  try {
+    return await run();
+  } catch (error) {
+    tell(error);
+    return undefined;
+  }
+}
+
+/** The server's account of the last completion of the open file. */
+async function whyNothing({ server, documents }: Parts): Promise<void> {
+  const uri = vscode.window.activeTextEditor?.document.uri.toString();
+  const report = await server.request<unknown>('glm/explainLast', uri === undefined ? {} : { textDocument: { uri } });
+  await documents.showJson('GLM Last Suggestion.json', report);
+}
+
+/** `glm-lsp doctor` in a terminal, where its remedies can be followed. */
+function doctor(server: LanguageServer): void {
+  if (server.program === undefined) throw new Error(vscode.l10n.t('The language server is not running.'));
+  const terminal = vscode.window.createTerminal({ name: 'GLM doctor', shellPath: server.program, shellArgs: ['doctor'] });
+  terminal.show();
 }
 
 async function toggleLanguage(switches: Switches): Promise<void> {
@@ -57,23 +110,18 @@ async function snooze(switches: Switches): Promise<void> {
 }
 
 async function restartDaemon(server: LanguageServer): Promise<void> {
-  try {
-    await server.execute('glm.server.restart');
-  } catch (error) {
-    void vscode.window.showWarningMessage(`GLM: ${messageOf(error)}`);
-  }
+  await server.execute('glm.server.restart');
 }
 
 /** The server's own account, in a read-only document. */
-async function showStatus({ server, status, account }: Parts): Promise<void> {
+async function showStatus({ server, status, documents }: Parts): Promise<void> {
   let said: unknown;
   try {
     said = await server.execute('glm.server.status');
   } catch (error) {
     said = { problem: messageOf(error) };
   }
-  const document = await account.open({ summary: status.line, program: server.program ?? null, server: said });
-  await vscode.window.showTextDocument(document, { preview: true });
+  await documents.showJson('GLM Status.json', { summary: status.line, program: server.program ?? null, server: said });
 }
 
 interface Entry extends vscode.QuickPickItem {
@@ -101,6 +149,10 @@ async function showMenu({ status, switches, server }: Parts): Promise<void> {
   }
   entries.push(
     { label: '', kind: vscode.QuickPickItemKind.Separator },
+    { label: vscode.l10n.t('$(comment-discussion) Open the Panel'), command: 'glm.openPanel' },
+    { label: vscode.l10n.t('$(versions) Pick Model…'), command: 'glm.pickModel' },
+    { label: vscode.l10n.t('$(question) Why No Suggestion?'), command: 'glm.whyNothing' },
+    { label: '', kind: vscode.QuickPickItemKind.Separator },
     { label: vscode.l10n.t('$(refresh) Restart Server'), command: 'glm.restartServer' },
     { label: vscode.l10n.t('$(info) Show Status'), command: 'glm.showStatus' },
     { label: vscode.l10n.t('$(output) Show Logs'), command: 'glm.showLogs' },
@@ -111,8 +163,4 @@ async function showMenu({ status, switches, server }: Parts): Promise<void> {
   }
   const choice = await vscode.window.showQuickPick(entries, { title: 'GLM', placeHolder: status.line });
   if (choice?.command !== undefined) await vscode.commands.executeCommand(choice.command, ...(choice.args ?? []));
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -7,13 +7,17 @@
  * Not here: the status bar, commands, anything about code.
  */
 
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import * as vscode from 'vscode';
+import type { WorkspaceEdit } from 'vscode-languageclient';
 import type { LanguageClient, Middleware } from 'vscode-languageclient/node';
 import { CrashPolicy } from './crash_policy.ts';
 import { findServer, PROGRAM, type ServerCommand } from './server_command.ts';
-import type { ServerStatus } from './lsp_client.ts';
+import type { Delta, ServerStatus } from './lsp_client.ts';
+
+export type { Delta } from './lsp_client.ts';
 
 /** What the window knows about the server: its own words, or that there is none. */
 export type ServerState =
@@ -28,6 +32,7 @@ export class LanguageServer implements vscode.Disposable {
   readonly #middleware: Middleware;
   readonly #changed = new vscode.EventEmitter<ServerState>();
   readonly #crashes = new CrashPolicy();
+  readonly #deltas = new Map<string, (delta: Delta) => void>();
   #client: LanguageClient | undefined;
   #state: ServerState = { kind: 'stopped' };
   #queue: Promise<void> = Promise.resolve();
@@ -69,6 +74,36 @@ export class LanguageServer implements vscode.Disposable {
     await this.#queue;
     if (this.#client === undefined) throw new Error(vscode.l10n.t('The language server is not running.'));
     return this.#client.sendRequest('workspace/executeCommand', { command, arguments: [] });
+  }
+
+  /** Send one request. Rejects when no server runs, or with the server's own sentence. */
+  async request<T>(method: string, params: object, cancel?: vscode.CancellationToken): Promise<T> {
+    await this.#queue;
+    if (this.#client === undefined) throw new Error(vscode.l10n.t('The language server is not running.'));
+    return this.#client.sendRequest<T>(method, params, cancel);
+  }
+
+  /** A request whose pieces come while it runs; `cancel` stops it at the server too. */
+  async longWork<T>(method: string, params: object, onDelta: (delta: Delta) => void, cancel: vscode.CancellationToken): Promise<T> {
+    const token = crypto.randomUUID();
+    this.#deltas.set(token, onDelta);
+    try {
+      return await this.request<T>(method, { ...params, token }, cancel);
+    } finally {
+      this.#deltas.delete(token);
+    }
+  }
+
+  /** A workspace edit of LSP as VS Code's. */
+  async asEdit(edit: unknown): Promise<vscode.WorkspaceEdit> {
+    if (this.#client === undefined) throw new Error(vscode.l10n.t('The language server is not running.'));
+    return this.#client.protocol2CodeConverter.asWorkspaceEdit(edit as WorkspaceEdit);
+  }
+
+  async apply(edit: unknown): Promise<boolean> {
+    const done = await vscode.workspace.applyEdit(await this.asEdit(edit));
+    if (!done) void vscode.window.showWarningMessage(vscode.l10n.t('The file has changed meanwhile; nothing was written.'));
+    return done;
   }
 
   async stop(): Promise<void> {
@@ -118,6 +153,7 @@ export class LanguageServer implements vscode.Disposable {
       said: status => {
         if (this.#client === client) this.#enter({ kind: 'running', status });
       },
+      delta: delta => this.#deltas.get(delta.token)?.(delta),
     });
     this.#client = client;
     try {

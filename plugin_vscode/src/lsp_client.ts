@@ -11,9 +11,19 @@ export interface ServerStatus {
   readonly message?: string | null;
 }
 
+/** A piece of long work, by the notification `glm/delta`. */
+export interface Delta {
+  readonly token: string;
+  readonly text?: string;
+  readonly step?: number;
+  readonly steps?: number;
+  readonly message?: string;
+}
+
 export interface Listener {
   readonly died: () => void;
   readonly said: (status: ServerStatus) => void;
+  readonly delta: (delta: Delta) => void;
 }
 
 /** The library's client shows its errors in pop-ups; ours go to the log, `notices.ts` tells the user. */
@@ -47,6 +57,7 @@ export function newClient(file: string, log: vscode.LogOutputChannel, middleware
     },
   );
   client.onNotification('glm/status', listener.said);
+  client.onNotification('glm/delta', listener.delta);
   return client;
 }
 

@@ -5,7 +5,13 @@ import type { ConfigurationParams } from 'vscode-languageclient';
 import type { Middleware } from 'vscode-languageclient/node';
 import type { Switches } from './switches.ts';
 
-export function middleware(switches: Switches, log: vscode.LogOutputChannel): Middleware {
+/** A code action's work, when it is ours to show; false where the server shall do it. */
+export type Perform = (request: string, params: object) => boolean;
+
+/** The command of the server's code actions; other clients let the server run it. */
+const TASK = 'glm.server.task';
+
+export function middleware(switches: Switches, log: vscode.LogOutputChannel, perform: Perform): Middleware {
   return {
     provideInlineCompletionItems: async (document, position, context, token, next) => {
       if (!switches.mayComplete(document)) return undefined;
@@ -15,6 +21,11 @@ export function middleware(switches: Switches, log: vscode.LogOutputChannel): Mi
       // Numbers only: what the user types never reaches a log.
       log.debug(`ghost text: ${items.length} item(s) in ${(performance.now() - began).toFixed(1)} ms${token.isCancellationRequested ? ', cancelled' : ''}`);
       return answer;
+    },
+    executeCommand: async (command, args, next) => {
+      const [task] = args as [{ request?: string; params?: object }?];
+      if (command === TASK && task?.request !== undefined && perform(task.request, task.params ?? {})) return null;
+      return next(command, args) as Promise<unknown>;
     },
     workspace: {
       configuration: async (params, token, next) => {

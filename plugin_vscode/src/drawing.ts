@@ -1,0 +1,84 @@
+/** "Draw Image": words in, a picture in the workspace and its link in the text. */
+
+import path from 'node:path';
+import * as vscode from 'vscode';
+import type { LanguageServer } from './language_server.ts';
+import { underProgress } from './work.ts';
+
+/** Parameters of `glm/drawImage`, but its token. */
+export interface DrawParams {
+  readonly prompt: string;
+  readonly size?: string;
+  readonly seed?: number;
+  readonly target?: string;
+  readonly transparent?: boolean;
+  readonly textDocument?: { readonly uri: string };
+  readonly position?: vscode.Position;
+}
+
+interface Drawn {
+  readonly files: readonly string[];
+  readonly seed: number;
+  readonly edit?: unknown;
+}
+
+const SIZES = ['128x128', '64x64', '32x32', '256x256', '512x512'];
+const LINKING = ['markdown', 'html', 'css', 'scss', 'less', 'javascriptreact', 'typescriptreact', 'vue', 'svelte'];
+
+export class Drawing {
+  readonly #server: LanguageServer;
+
+  constructor(server: LanguageServer) {
+    this.#server = server;
+  }
+
+  async run(): Promise<void> {
+    const editor = vscode.window.activeTextEditor;
+    const prompt = await vscode.window.showInputBox({
+      title: vscode.l10n.t('Draw which picture?'),
+      placeHolder: vscode.l10n.t('a red circle above two blue squares'),
+      value: editor?.document.getText(editor.selection).slice(0, 300) ?? '',
+    });
+    if (prompt === undefined || prompt.trim() === '') return;
+    const size = await askSize();
+    if (size === undefined) return;
+    const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
+    const where = editor === undefined || editor.document.isUntitled ? folder : vscode.Uri.joinPath(editor.document.uri, '..');
+    if (where === undefined) {
+      void vscode.window.showInformationMessage(vscode.l10n.t('Open a folder first: the picture is saved in it.'));
+      return;
+    }
+    const linked = editor !== undefined && LINKING.includes(editor.document.languageId);
+    const link = linked ? { textDocument: { uri: editor.document.uri.toString() }, position: editor.selection.active } : {};
+    await this.perform({ prompt, size, target: where.toString(), ...link });
+  }
+
+  /** With the parameters of `glm/drawImage`, also from a code action. */
+  async perform(params: DrawParams): Promise<void> {
+    const drawn = await underProgress<Drawn>(this.#server, vscode.l10n.t('GLM: drawing'), 'glm/drawImage', params);
+    const file = drawn?.files[0];
+    if (drawn === undefined || file === undefined) return;
+    const uri = vscode.Uri.parse(file);
+    await vscode.commands.executeCommand('vscode.open', uri, { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true, preview: true });
+    const insert = vscode.l10n.t('Insert Link');
+    const again = vscode.l10n.t('Another One');
+    const remove = vscode.l10n.t('Delete');
+    const choices = drawn.edit === undefined || drawn.edit === null ? [again, remove] : [insert, again, remove];
+    const sentence = vscode.l10n.t('{0} was drawn with seed {1}.', path.basename(uri.path), drawn.seed);
+    const choice = await vscode.window.showInformationMessage(sentence, ...choices);
+    if (choice === insert) await this.#server.apply(drawn.edit);
+    if (choice === again) await this.perform({ ...params, seed: drawn.seed + 1 });
+    if (choice === remove) await vscode.workspace.fs.delete(uri, { useTrash: true });
+  }
+}
+
+async function askSize(): Promise<string | undefined> {
+  const other = vscode.l10n.t('Another size…');
+  const choice = await vscode.window.showQuickPick([...SIZES, other], { title: vscode.l10n.t('How large, in pixels?') });
+  if (choice !== other) return choice;
+  return vscode.window.showInputBox({
+    title: vscode.l10n.t('How large, in pixels?'),
+    placeHolder: '200x120',
+    validateInput: text => (/^\d{1,4}x\d{1,4}$/.test(text.trim()) ? undefined : vscode.l10n.t('Width x height, as 200x120.')),
+  });
+}
