@@ -14,6 +14,9 @@ return {
     ['glm/status'] = function(_, status, ctx)
       require('glm_lsp.status').set(ctx.client_id, status)
     end,
+    ['glm/delta'] = function(_, delta)
+      require('glm_lsp.work').delta(delta)
+    end,
     ['window/showMessage'] = function(_, params)
       require('glm_lsp.notice').from_server(params)
     end,

@@ -10,9 +10,10 @@ if vim.fn.has('nvim-0.12') == 0 then
 end
 
 vim.api.nvim_create_user_command('GLM', function(call)
-  require('glm_lsp.commands').run(call.fargs)
+  require('glm_lsp.commands').run(call.fargs, call)
 end, {
   nargs = '*',
+  range = true,
   desc = 'glm-lsp: ghost text from your own machine',
   complete = function(lead, line)
     return require('glm_lsp.commands').complete(lead, line)

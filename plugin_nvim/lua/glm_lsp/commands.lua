@@ -37,7 +37,8 @@ end
 
 ---@class glm_lsp.Command
 ---@field words? string[] what may follow
----@field run fun(word?: string)
+---@field text? boolean whether any text may follow
+---@field run fun(rest: string, place: glm_lsp.Place)
 
 ---@type table<string, glm_lsp.Command>
 local commands = {
@@ -45,13 +46,13 @@ local commands = {
   toggle = {
     words = { 'all', 'filetype', 'buffer' },
     run = function(scope)
-      say(require('glm_lsp.switches').toggle(scope))
+      say(require('glm_lsp.switches').toggle(scope ~= '' and scope or nil))
     end,
   },
   snooze = {
     words = { '5', '15', '60' },
     run = function(minutes)
-      local count = tonumber(minutes or '15')
+      local count = tonumber(minutes ~= '' and minutes or '15')
       if not count or count <= 0 then
         return say('how many minutes? For example :GLM snooze 15', vim.log.levels.WARN)
       end
@@ -84,18 +85,52 @@ local commands = {
     end,
   },
   health = { run = function() vim.cmd.checkhealth('glm_lsp') end },
+  doctor = { run = function() require('glm_lsp.models').doctor() end },
+  why = { run = function() require('glm_lsp.models').why() end },
+  model = { text = true, run = function(name) require('glm_lsp.models').choose('model', name) end },
+  adapter = { text = true, run = function(name) require('glm_lsp.models').choose('adapter', name) end },
+  finetune = { words = { 'plan' }, run = function(how) require('glm_lsp.models').finetune(how) end },
+  translate = {
+    words = require('glm_lsp.tasks').LANGUAGES,
+    run = function(to, place)
+      if to == '' then
+        return say('to which language? For example :GLM translate python', vim.log.levels.WARN)
+      end
+      require('glm_lsp.tasks').translate(to, place)
+    end,
+  },
+  explain = { run = function(_, place) require('glm_lsp.tasks').run('explain', place) end },
+  document = { run = function(_, place) require('glm_lsp.tasks').run('document', place) end },
+  comment = { run = function(_, place) require('glm_lsp.tasks').run('comment', place) end },
+  tests = { run = function(_, place) require('glm_lsp.tasks').run('tests', place) end },
+  fix = { run = function(_, place) require('glm_lsp.tasks').run('fix', place) end },
+  review = { run = function(_, place) require('glm_lsp.tasks').run('review', place) end },
+  ask = { text = true, run = function(question, place) require('glm_lsp.tasks').ask(question, place) end },
+  image = { text = true, run = function(rest) require('glm_lsp.pictures').ask(rest) end },
+  draw = { text = true, run = function(prompt) require('glm_lsp.pictures').draw(prompt) end },
+  stop = {
+    run = function()
+      local stopped = require('glm_lsp.work').stop()
+      say(stopped == 0 and 'nothing is running' or ('%d stopped'):format(stopped))
+    end,
+  },
 }
 
 ---@param words string[]
-function M.run(words)
+---@param call? vim.api.keyset.create_user_command.command_args
+function M.run(words, call)
   local name = words[1] or 'status'
   local command = commands[name]
+  local rest = table.concat(words, ' ', 2)
   if not command then
     say(('there is no :GLM %s; one of: %s'):format(name, table.concat(M.names(), ', ')), vim.log.levels.ERROR)
-  elseif words[2] and not command.words then
+  elseif rest ~= '' and not (command.words or command.text) then
     say((':GLM %s takes no argument'):format(name), vim.log.levels.ERROR)
   else
-    command.run(words[2])
+    local here = vim.api.nvim_win_get_cursor(0)[1]
+    local ranged = call ~= nil and call.range > 0
+    local place = { line1 = ranged and call.line1 or here, line2 = ranged and call.line2 or here, ranged = ranged }
+    command.run(rest, place)
   end
 end
 
