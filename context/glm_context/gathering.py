@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from glm_context.gathered import CursorSite, Gathered, RecentPlace, Withheld
 from glm_context.git_changes import ChangedLines
 from glm_context.identifiers import IDENTIFIER, TermMaker, near
 from glm_context.import_paths import resolve
@@ -34,42 +35,6 @@ _FAMILIES = {
     "vue": "js", "c": "c", "cpp": "c", "cuda-cpp": "c", "objective-c": "c", "java": "jvm",
     "kotlin": "jvm", "scala": "jvm", "groovy": "jvm", "css": "web", "html": "web",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CursorSite:
-    """A cursor in a text. `path` is relative to the workspace."""
-
-    path: str
-    language: str
-    text: str
-    offset: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RecentPlace:
-    """Lines of another file as the editor has them, where the user edited or looked."""
-
-    path: str
-    language: str
-    text: str
-    first_line: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Withheld:
-    """Something left out for its secrets: where, and the kinds of secret."""
-
-    path: str
-    kinds: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Gathered:
-    """Snippets, best first, and what was kept from them."""
-
-    snippets: tuple[Snippet, ...] = ()
-    withheld: tuple[Withheld, ...] = ()
 
 
 @dataclass(kw_only=True)

@@ -20,7 +20,8 @@ from types import TracebackType
 from typing import Self
 
 from glm_context import index_build, questions
-from glm_context.gathering import CursorSite, Gathered, RecentPlace, gather
+from glm_context.gathered import CursorSite, Gathered, RecentPlace
+from glm_context.gathering import gather
 from glm_context.git_changes import ChangedLines, changed_lines
 from glm_context.identifiers import TermMaker
 from glm_context.index_build import BuildProgress, Report

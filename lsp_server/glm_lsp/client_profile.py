@@ -19,6 +19,7 @@ class ClientProfile:
     configuration: bool = False
     dynamic_configuration: bool = False
     dynamic_completion: bool = False
+    dynamic_watching: bool = False
     progress: bool = False
 
     @property
@@ -45,6 +46,10 @@ def read_profile(params: JsonObject) -> ClientProfile:
         is True,
         dynamic_completion=look_up(
             capabilities, "textDocument", "completion", "dynamicRegistration"
+        )
+        is True,
+        dynamic_watching=look_up(
+            capabilities, "workspace", "didChangeWatchedFiles", "dynamicRegistration"
         )
         is True,
         progress=look_up(capabilities, "window", "workDoneProgress") is True,

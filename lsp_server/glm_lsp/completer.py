@@ -8,8 +8,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import replace
 
+from glm_context.secret_rules import redact
 from glm_lsp.context_window import ContextWindow
 from glm_lsp.documents import Document
 from glm_lsp.generation import Generation
@@ -17,22 +20,25 @@ from glm_lsp.insert_text import clean
 from glm_lsp.position_codec import without_surrogates
 from glm_lsp.suggestion import remainder, typed_since
 from glm_protocol.answers import Chunk
-from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest
+from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest, Snippet
 from glm_protocol.request_fields import Trigger
 from glm_protocol.settings import Settings
 
 DEADLINE_MS = 1_800  # the daemon's; every request of the editor is answered within 2 s
 
 Complete = Callable[[CompletionRequest], AsyncGenerator[Chunk, None]]
+Gather = Callable[[Document, ContextWindow], Awaitable[tuple[Snippet, ...]]]
 
 
 class Completer:
-    """The generations of a session. `path_of` names a document to the daemon."""
+    """The generations of a session. `path_of` names a document to the daemon; `gather` gives
+    what the workspace knows about a cursor, soon."""
 
-    def __init__(self, complete: Complete, path_of: Callable[[str], str]) -> None:
+    def __init__(self, complete: Complete, path_of: Callable[[str], str], gather: Gather) -> None:
         self.settings = Settings()
         self._complete = complete
         self._path_of = path_of
+        self._gather = gather
         self._generations: dict[str, Generation] = {}
         self._numbers = itertools.count(1)
         self._session = f"{os.getpid():x}-{os.urandom(6).hex()}"
@@ -77,8 +83,18 @@ class Completer:
         automatic = trigger is Trigger.AUTOMATIC
         delay_s = self.settings.inline_completion.debounce_ms / 1000 if automatic else 0.0
         request = self._request(generation, document, trigger)
-        generation.start(lambda: self._complete(request), delay_s)
+        generation.start(lambda: self._stream(request, document, window), delay_s)
         return generation
+
+    async def _stream(
+        self, request: CompletionRequest, document: Document, window: ContextWindow
+    ) -> AsyncGenerator[Chunk, None]:
+        """The daemon's answer to the request with its snippets."""
+        snippets = await self._gather(document, window)
+        context = replace(request.context, snippets=snippets)
+        async with aclosing(self._complete(replace(request, context=context))) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     def forget(self, uri: str) -> None:
         """The document was closed or its suggestion accepted."""
@@ -102,6 +118,8 @@ class Completer:
         self, generation: Generation, document: Document, trigger: Trigger
     ) -> CompletionRequest:
         settings, window = self.settings, generation.anchor
+        prefix, _ = redact(without_surrogates(window.prefix), document.language)
+        suffix, _ = redact(without_surrogates(window.suffix), document.language)
         # Two editors may show one file; each has its own newest request.
         buffer = hashlib.sha256(document.uri.encode("utf-8", "replace")).hexdigest()[:32]
         return CompletionRequest(
@@ -110,8 +128,8 @@ class Completer:
             context=CodeContext(
                 path=self._path_of(document.uri),
                 language=document.language[:64],
-                prefix=without_surrogates(window.prefix),
-                suffix=without_surrogates(window.suffix),
+                prefix=prefix,
+                suffix=suffix,
             ),
             mode=CompletionMode(settings.inline_completion.mode),
             trigger=trigger,

@@ -23,17 +23,20 @@ from glm_lsp.features import (
     completion,
     configuration,
     execute_command,
+    index_progress,
     initialize,
     inline_completion,
     models,
     status,
     text_sync,
+    watched_files,
     workspace_folders,
 )
 from glm_lsp.features.workspace_folders import WorkspaceFolders
 from glm_lsp.json_body import JsonObject
 from glm_lsp.session import Phase, Session
 from glm_lsp.transport import Descriptors, FrameReader, FrameWriter, claim_stdio
+from glm_lsp.workspace_knowledge import WorkspaceKnowledge
 from glm_protocol.answers import Chunk
 from glm_protocol.completion import CompletionRequest
 from glm_protocol.settings import Settings
@@ -55,7 +58,11 @@ class LanguageServer:
         self.trigger_kinds = inline_completion.TriggerKinds()
         self.accepted = 0  # suggestions taken by the user
         self.link: DaemonLink | None = None
-        self.completer = Completer(self._complete, self.folders.path_of)
+        self.index_progress = index_progress.IndexProgress(self.session)
+        self.knowledge = WorkspaceKnowledge(
+            self.folders.root_of, self.folders.path_of, self.index_progress.follow
+        )
+        self.completer = Completer(self._complete, self.folders.path_of, self.knowledge.snippets)
         self.status = status.StatusLine(self.session)
         self.session.register(
             {method: partial(handler, self) for method, handler in requests().items()},
@@ -66,6 +73,7 @@ class LanguageServer:
         """End every task and connection of the session. The daemon runs on."""
         self.completer.forget_all()
         await self.session.close()
+        await self.knowledge.aclose()
         if self.link is not None:
             await self.link.aclose()
 
@@ -95,8 +103,10 @@ def notifications() -> dict[str, Callable[[LanguageServer, JsonObject], None]]:
         "initialized": initialize.initialized,
         "textDocument/didOpen": text_sync.did_open,
         "textDocument/didChange": text_sync.did_change,
+        "textDocument/didSave": watched_files.did_save,
         "textDocument/didClose": text_sync.did_close,
         "workspace/didChangeConfiguration": configuration.did_change_configuration,
+        "workspace/didChangeWatchedFiles": watched_files.did_change_watched_files,
         "workspace/didChangeWorkspaceFolders": workspace_folders.did_change_workspace_folders,
     }
 

@@ -31,6 +31,7 @@ GROUPS = {  # second word of the key: title; settings without one are general
     "": "General",
     "inlineCompletion": "Ghost Text",
     "completion": "Completion Menu",
+    "context": "Context",
     "server": "Language Server",
     "daemon": "Daemon",
     "trace": "Log",

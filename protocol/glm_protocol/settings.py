@@ -119,6 +119,29 @@ class CompletionSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ContextSettings:
+    """What of the workspace a completion may see beside its own file."""
+
+    enable: bool = field(
+        default=True,
+        metadata=about(
+            "Whether completions see related code of the open folder: definitions, similar "
+            "places, recent edits. The folder is indexed on this machine; `.gitignore` and "
+            "`.glmignore` are honoured and secrets left out.",
+            Scope.WINDOW,
+        ),
+    )
+    exclude: tuple[str, ...] = field(
+        default=(),
+        metadata=about(
+            "Files and folders that are never read for context, as patterns of `.gitignore`.",
+            Scope.WINDOW,
+            max_length=256,
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DaemonSettings:
     """Which daemon, and for how long."""
 
@@ -194,6 +217,7 @@ class Settings:
     )
     inline_completion: InlineCompletionSettings = field(default_factory=InlineCompletionSettings)
     completion: CompletionSettings = field(default_factory=CompletionSettings)
+    context: ContextSettings = field(default_factory=ContextSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     trace: TraceSettings = field(default_factory=TraceSettings)
 

@@ -15,6 +15,7 @@ from glm_lsp.client_profile import look_up
 from glm_lsp.daemon_link import DaemonLink
 from glm_lsp.documents import Document
 from glm_lsp.features.completion import COMPLETION_OPTIONS
+from glm_lsp.features.watched_files import WATCHED
 from glm_lsp.json_body import JsonObject
 from glm_lsp.rpc_errors import LspError
 from glm_protocol.errors import DaemonUnreachable, GlmError
@@ -37,6 +38,7 @@ class ConfigurationMemory:
         self.complaints: list[str] = []
         self.change_registered = False
         self.completion_registered = False
+        self.watching_registered = False
 
 
 def take_initial(server: LanguageServer, options: Any) -> None:
@@ -45,6 +47,7 @@ def take_initial(server: LanguageServer, options: Any) -> None:
     server.memory.initial = options if section is None else section
     server.settings, _ = parse(server.memory.initial)
     server.completer.settings = server.settings
+    server.knowledge.settings = server.settings.context
 
 
 async def configure(server: LanguageServer) -> None:
@@ -62,6 +65,10 @@ async def configure(server: LanguageServer) -> None:
     if server.profile.dynamic_configuration and not server.memory.change_registered:
         server.memory.change_registered = True
         await register(server, "workspace/didChangeConfiguration", {"section": SECTION})
+    if server.profile.dynamic_watching and not server.memory.watching_registered:
+        server.memory.watching_registered = True
+        watchers = {"watchers": [{"globPattern": WATCHED}]}
+        await register(server, "workspace/didChangeWatchedFiles", watchers)
 
 
 async def register(server: LanguageServer, method: str, options: JsonObject) -> None:
@@ -88,6 +95,7 @@ def take(server: LanguageServer, wire: Any) -> None:
     before = server.settings
     settings, complaints = parse(wire)
     server.settings = server.completer.settings = settings
+    server.knowledge.take(settings.context)
     logging.getLogger("glm_lsp").setLevel(LEVELS[settings.trace.server])
     if complaints and complaints != server.memory.complaints:
         server.status.show("warning", "Settings of glm-lsp: " + " ".join(complaints))

@@ -22,6 +22,7 @@ def initialize(server: LanguageServer, params: JsonObject) -> JsonObject:
     server.profile = read_profile(params)
     server.documents.encoding = server.profile.encoding
     server.status.progress.announced = server.profile.progress
+    server.index_progress.announced = server.profile.progress
     server.folders.begin(params)
     configuration.take_initial(server, params.get("initializationOptions"))
     return {
@@ -34,7 +35,7 @@ def capabilities(profile: ClientProfile, fallback: Fallback) -> JsonObject:
     """What the server offers this editor."""
     offered: JsonObject = {
         "positionEncoding": str(profile.encoding),
-        "textDocumentSync": {"openClose": True, "change": INCREMENTAL},
+        "textDocumentSync": {"openClose": True, "change": INCREMENTAL, "save": True},
         "inlineCompletionProvider": {},
         "executeCommandProvider": {"commands": list(COMMANDS)},
         "workspace": {

@@ -58,7 +58,8 @@ def inline_completion(
 
 
 def wanted(server: LanguageServer, document: Document) -> bool:
-    return document.unusable is None and server.settings.enabled_for(document.language)
+    usable = document.unusable is None and not server.knowledge.is_secret(document)
+    return usable and server.settings.enabled_for(document.language)
 
 
 def read_context(server: LanguageServer, params: JsonObject) -> tuple[Trigger, Selected | None]:

@@ -35,6 +35,7 @@ def did_open(server: LanguageServer, params: JsonObject) -> None:
         read_string(item, "text"),
     )
     server.completer.forget(uri)
+    server.knowledge.begin(document)
     if document.unusable is None:
         configuration.warm_up(server, document)
 
@@ -50,6 +51,8 @@ def did_change(server: LanguageServer, params: JsonObject) -> None:
     try:
         changes = [read_change(change) for change in read_list(params, "contentChanges")]
         document.change(read_version(params), changes)
+        line = max((c.range.start.line for c in changes if c.range is not None), default=0)
+        server.knowledge.note(document, line)
     except InvalidParams:
         document.mark_stale()
         raise
@@ -62,4 +65,5 @@ def did_close(server: LanguageServer, params: JsonObject) -> None:
     """Let go of a buffer and of what is being written for it."""
     uri = read_uri(params)
     server.completer.forget(uri)
+    server.knowledge.forget(uri)
     server.documents.close(uri)

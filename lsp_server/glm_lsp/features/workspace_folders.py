@@ -1,4 +1,4 @@
-"""`workspace/didChangeWorkspaceFolders`: the open folders, only used to shorten paths.
+"""`workspace/didChangeWorkspaceFolders`: the open folders, which shorten paths and have indexes.
 
 Nothing is read from a folder here.
 """
@@ -41,13 +41,15 @@ class WorkspaceFolders:
 
     def path_of(self, uri: str) -> str:
         """A document's path relative to its innermost folder; its file name outside of all."""
+        path, root = path_in(uri), self.root_of(uri)
+        shown = path.name if root is None else str(path.relative_to(root))
+        return without_surrogates(shown)[-MAX_PATH:]
+
+    def root_of(self, uri: str) -> PurePosixPath | None:
+        """The innermost open folder that a document on disk is in."""
         path = path_in(uri)
         inner = [folder for folder in self._folders if path.is_relative_to(folder)]
-        if inner:
-            shown = str(path.relative_to(max(inner, key=lambda folder: len(folder.parts))))
-        else:
-            shown = path.name
-        return without_surrogates(shown)[-MAX_PATH:]
+        return max(inner, key=lambda folder: len(folder.parts)) if inner else None
 
 
 def path_in(uri: str) -> PurePosixPath:

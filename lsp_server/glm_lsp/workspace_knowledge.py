@@ -1,0 +1,255 @@
+"""What a session knows of its workspaces: snippets for a cursor, in time or not at all.
+
+A context worker for each open folder does the work. Snippets are pinned to a document: they stay
+as they are between keystrokes, so that the engine keeps their part of the prompt, until the
+worker's newer answer really differs. Recent places of other documents come from the editor's own
+buffers. Not here: how anything is found or ranked (see `glm_context`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from glm_context.context_worker import ContextWorker
+from glm_context.gathered import CursorSite, Gathered, RecentPlace
+from glm_context.secret_files import is_secret_file
+from glm_lsp.context_window import ContextWindow, unix_lines
+from glm_lsp.documents import Document
+from glm_lsp.position_codec import without_surrogates
+from glm_protocol.completion import Snippet
+from glm_protocol.folders import user_folders
+from glm_protocol.settings import ContextSettings
+
+BUDGET_S = 0.012  # a completion waits so long for its first snippets, and never for newer ones
+MAX_WORKERS = 4
+MAX_PINNED = 64
+MAX_RECENT = 6  # places of other documents that go along
+AROUND = 12  # lines of such a place above and below
+WHOLE_LINES = 6000  # of a document whose whole text is looked at, not the window alone
+SAME = 3  # as long as so many of the best are still there, nothing really changed
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True, slots=True)
+class Pinned:
+    """The snippets of one document."""
+
+    gathered: Gathered
+    line: int
+    gathered_ms: float = 0.0
+
+
+@dataclass(kw_only=True, slots=True)
+class Assembly:
+    """How the last completion got its snippets; for reports."""
+
+    waited_ms: float = 0.0
+    gathered_ms: float = 0.0
+    pinned: bool = False
+    snippets: tuple[Snippet, ...] = ()
+    withheld: tuple[dict[str, Any], ...] = field(default_factory=tuple)
+
+
+class WorkspaceKnowledge:
+    """`root_of` names the open folder that a document is in, `path_of` its path in there."""
+
+    def __init__(
+        self,
+        root_of: Callable[[str], PurePosixPath | None],
+        path_of: Callable[[str], str],
+        on_progress: Callable[[Path, dict[str, Any]], None],
+    ) -> None:
+        self.settings = ContextSettings()
+        self.last: dict[str, Assembly] = {}
+        self._root_of, self._path_of = root_of, path_of
+        self._on_progress = on_progress
+        self._workers: dict[Path, ContextWorker] = {}
+        self._pinned: OrderedDict[str, Pinned] = OrderedDict()
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._recent: OrderedDict[str, tuple[Document, int]] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(self, settings: ContextSettings) -> None:
+        """New settings; workers that run with others end."""
+        if settings != self.settings:
+            self.settings = settings
+            self._pinned.clear()
+            workers, self._workers = self._workers, {}
+            for worker in workers.values():
+                self._in_background(worker.aclose())
+
+    def begin(self, document: Document) -> None:
+        """A document was opened: have its folder's worker ready."""
+        worker = self._worker(document.uri)
+        if worker is not None:
+            self._in_background(worker.start())
+
+    def note(self, document: Document, line: int) -> None:
+        """The user edits or looks at this line."""
+        self._recent[document.uri] = (document, line)
+        self._recent.move_to_end(document.uri)
+        while len(self._recent) > MAX_PINNED:
+            self._recent.popitem(last=False)
+
+    def saved(self, uri: str) -> None:
+        """A file was saved, made, changed or deleted on disk."""
+        self.changed([uri])
+
+    def changed(self, uris: list[str]) -> None:
+        paths: dict[Path, list[str]] = {}
+        for uri in uris:
+            root = self._root_of(uri)
+            if root is not None and Path(root) in self._workers:
+                paths.setdefault(Path(root), []).append(self._path_of(uri))
+        for folder, changed in paths.items():
+            self._in_background(self._workers[folder].changed(changed))
+
+    def forget(self, uri: str) -> None:
+        """A document was closed; where the user was in it stays known."""
+        self._pinned.pop(uri, None)
+        self.last.pop(uri, None)
+
+    async def snippets(self, document: Document, window: ContextWindow) -> tuple[Snippet, ...]:
+        """Snippets for a cursor: the pinned ones at once, or what comes within the budget."""
+        began = time.perf_counter()
+        self.note(document, window.line)
+        pinned = self._pinned.get(document.uri)
+        asking = self._ask(document, window)
+        if pinned is None and asking is not None:
+            await asyncio.wait({asking}, timeout=BUDGET_S)
+            pinned = self._pinned.get(document.uri)
+        waited = 1e3 * (time.perf_counter() - began)
+        found = Gathered() if pinned is None else pinned.gathered
+        self.last[document.uri] = Assembly(
+            waited_ms=round(waited, 2),
+            gathered_ms=0.0 if pinned is None else pinned.gathered_ms,
+            pinned=pinned is not None,
+            snippets=found.snippets,
+            withheld=tuple({"path": w.path, "kinds": list(w.kinds)} for w in found.withheld),
+        )
+        return found.snippets
+
+    async def aclose(self) -> None:
+        """End every worker."""
+        for task in [*self._tasks, *self._asking.values()]:
+            task.cancel()
+        workers, self._workers = self._workers, {}
+        for worker in workers.values():
+            await worker.aclose()
+
+    def is_secret(self, document: Document) -> bool:
+        """Whether this is a file whose text goes nowhere."""
+        return is_secret_file(self._path_of(document.uri))
+
+    def _ask(self, document: Document, window: ContextWindow) -> asyncio.Task[None] | None:
+        """Have the snippets gathered anew; one question a document at a time."""
+        uri = document.uri
+        worker = self._worker(uri)
+        if worker is None:
+            return None
+        if uri not in self._asking:
+            before = without_surrogates(text_before(document, window))
+            site = CursorSite(
+                path=self._path_of(uri),
+                language=document.language[:64],
+                text=before + without_surrogates(window.suffix),
+                offset=len(before),
+            )
+            task = asyncio.create_task(self._gather(worker, uri, site, window.line))
+            self._asking[uri] = task
+            task.add_done_callback(lambda _: self._asking.pop(uri, None))
+        return self._asking[uri]
+
+    async def _gather(self, worker: ContextWorker, uri: str, site: CursorSite, line: int) -> None:
+        name = hashlib.sha256(uri.encode("utf-8", "replace")).hexdigest()[:32]
+        answer = await worker.gather(site, recent=self._places(uri), document=name)
+        if answer is None:
+            return
+        gathered, took = answer
+        before = self._pinned.get(uri)
+        if before is None or differs(before.gathered, gathered):
+            kept = gathered if before is None else in_kept_order(before.gathered, gathered)
+            self._pinned[uri] = Pinned(gathered=kept, line=line, gathered_ms=took)
+        self._pinned.move_to_end(uri)
+        while len(self._pinned) > MAX_PINNED:
+            self._pinned.popitem(last=False)
+
+    def _places(self, uri: str) -> list[RecentPlace]:
+        """Where the user was in other documents, newest first, as the buffers are now."""
+        places = []
+        for other, (document, line) in reversed(self._recent.items()):
+            if other == uri or document.unusable is not None or self.is_secret(document):
+                continue
+            if self._root_of(other) != self._root_of(uri):
+                continue
+            first = max(0, min(line, len(document.lines) - 1) - AROUND)
+            text = "".join(part[:500] for part in document.lines[first : line + AROUND])
+            places.append(
+                RecentPlace(
+                    path=self._path_of(other),
+                    language=document.language[:64],
+                    text=without_surrogates(text.replace("\r\n", "\n")),
+                    first_line=first,
+                )
+            )
+            if len(places) >= MAX_RECENT:
+                break
+        return places
+
+    def _worker(self, uri: str) -> ContextWorker | None:
+        root = self._root_of(uri) if self.settings.enable else None
+        if root is None:
+            return None
+        folder = Path(root)
+        if folder not in self._workers:
+            if len(self._workers) >= MAX_WORKERS:
+                return None
+            try:
+                home = user_folders().home
+            except ValueError:
+                return None
+            self._workers[folder] = ContextWorker(
+                folder,
+                home,
+                excludes=self.settings.exclude,
+                on_progress=lambda progress: self._on_progress(folder, progress),
+            )
+        return self._workers[folder]
+
+    def _in_background(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def text_before(document: Document, window: ContextWindow) -> str:
+    """Everything above the cursor, imports included, where the document is of sane length."""
+    if len(document.lines) > WHOLE_LINES or window.line >= len(document.lines):
+        return window.prefix
+    return unix_lines("".join(document.lines[: window.line])) + window.head
+
+
+def differs(before: Gathered, now: Gathered) -> bool:
+    """Whether the best snippets are others than before, or too few of the rest are left."""
+    old = {snippet.id for snippet in before.snippets}
+    best = [snippet.id for snippet in now.snippets[:SAME]]
+    if any(each not in old for each in best):
+        return True
+    left = sum(snippet.id in old for snippet in now.snippets)
+    return 2 * left < len(now.snippets)
+
+
+def in_kept_order(before: Gathered, now: Gathered) -> Gathered:
+    """What was there before comes first, in its old order: the prompt's beginning stays."""
+    current = {snippet.id: snippet for snippet in now.snippets}
+    kept = [current.pop(old.id) for old in before.snippets if old.id in current]
+    return Gathered(snippets=(*kept, *current.values()), withheld=now.withheld)
