@@ -19,6 +19,7 @@ from pathlib import Path
 from bench.machine import describe
 from bench.spots import Spot, draw, judge
 from glm_client.daemon_client import DaemonClient
+from glm_client.memory_feed import feed
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
 from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest
 from glm_protocol.request_fields import Trigger
@@ -34,6 +35,7 @@ README = ROOT / "README.md"
 MARK = "<!-- spots: renewed by `python -m bench.spots_report --write` -->"
 END = "<!-- end of spots -->"
 UNITS = ("protocol", "runtime", "codegen", "daemon", "lsp_server", "bench", "scripts")
+WORKSPACE = "bench/spots"
 COUNT, SEED = 40, 20261123
 GOOD = ("exact", "acceptable")
 WINDOW = 24_000  # characters on each side, as the language server sends
@@ -64,6 +66,15 @@ def tracked_files() -> list[Path]:
     return [ROOT / name for name in listed.stdout.split()]
 
 
+def all_python_files() -> list[Path]:
+    """What an editor's workspace would give the memory; a spot's own file is left out of it by
+    the engine, which knows the open file from the request."""
+    listed = subprocess.run(
+        ["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [ROOT / name for name in listed.stdout.split()]
+
+
 def context_of(spot: Spot) -> CodeContext:
     return CodeContext(
         path=spot.path,
@@ -79,6 +90,10 @@ async def ask_daemon(spots: Sequence[Spot], model: str | None) -> tuple[str, lis
     name = model or ""
     async with DaemonClient() as client:
         await client.connect()
+        texts = [(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
+                 for path in all_python_files()]  # fmt: skip
+        async for _ in feed(client, WORKSPACE, texts, model=model):
+            pass
         for spot in spots:
             request = CompletionRequest(
                 id=uuid.uuid4().hex,
@@ -89,6 +104,7 @@ async def ask_daemon(spots: Sequence[Spot], model: str | None) -> tuple[str, lis
                 model=model,
                 max_tokens=48,
                 deadline_ms=60_000,
+                workspace=WORKSPACE,
             )
             completed = await client.whole(request)
             name = completed.end.model

@@ -5,7 +5,8 @@ A row is what a scheduler of many would hold many of; `CodeEngine` holds one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 
@@ -145,11 +146,13 @@ class AnswerRow:
         return restored
 
 
-def end_of_waiting(waiting: Waiting, finish: FinishReason, model: str, now: float) -> Chunk:
-    """The last chunk of a request that never ran."""
+def end_of_waiting(
+    waiting: Waiting, finish: FinishReason, model: str, now: float, report: Mapping[str, Any]
+) -> Chunk:
+    """The last chunk of a request that never became a row."""
     waited = _ms(now - waiting.arrived)
     timings = Timings(queue=waited, total=waited)
-    return Chunk(end=End(finish=finish, model=model, timings_ms=timings))
+    return Chunk(end=End(finish=finish, model=model, timings_ms=timings, report=dict(report)))
 
 
 def _ms(seconds: float) -> float:

@@ -22,6 +22,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import torch
 
@@ -29,7 +31,7 @@ from glm_codegen.answer_row import AnswerRow, Clock, end_of_waiting
 from glm_codegen.completion_kind import PROMPT_LIMIT
 from glm_codegen.prompt_formats.choose import choose_format
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
-from glm_codegen.row_kinds import capabilities_of, planners_for
+from glm_codegen.row_kinds import capabilities_of, deeds_for, planners_for
 from glm_codegen.row_plan import ModelParts, Planner
 from glm_codegen.waiting_requests import Waiting, WaitingRequests
 from glm_protocol.answers import Chunk, FinishReason
@@ -55,6 +57,7 @@ from glm_runtime.model_registry import ModelRegistry
 from glm_runtime.thread_count import ThreadCount
 
 Event = tuple[str, Chunk | GlmError]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class CodeEngine:
@@ -66,7 +69,7 @@ class CodeEngine:
         parts: ModelParts,
         info: EngineInfo,
         *,
-        planners: Mapping[type, Planner] | None = None,
+        planners: Mapping[type[AnyRequest], Planner] | None = None,
         adapters: AdapterRack | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
@@ -75,6 +78,7 @@ class CodeEngine:
         self._parts = parts
         self._info = info
         self._planners = planners_for(parts) if planners is None else planners
+        self._deeds = deeds_for(parts)
         self._adapters = adapters
         self._clock = clock
         self._queue = WaitingRequests()
@@ -102,7 +106,7 @@ class CodeEngine:
         is not there or not sound, Unsupported for a kind of request that this model has no form
         for.
         """
-        if type(request) not in self._planners:
+        if type(request) not in self._planners and type(request) not in self._deeds:
             taken = ", ".join(sorted(kind.kind for kind in self._planners))
             raise Unsupported(f"The model {self._info.model} cannot {request.kind}, only {taken}.")
         if request.id in self._queue or (self._row is not None and self._row.id == request.id):
@@ -137,6 +141,10 @@ class CodeEngine:
         """Plan the row and take it up; a request that cannot be rendered ends here."""
         started = self._clock()
         request = waiting.request
+        if (deed := self._deeds.get(type(request))) is not None:
+            report = deed(request, self._parts)
+            self._post_waiting(waiting, FinishReason.STOP, report)
+            return
         try:
             lora = self._adapter_of(request)
             plan = self._planners[type(request)](request, self._parts)
@@ -196,8 +204,10 @@ class CodeEngine:
         row, self._row = self._row, None
         self._outbox.append((row.id, row.end(finish, self._info.model, text=text, flush=flush)))
 
-    def _post_waiting(self, waiting: Waiting, finish: FinishReason) -> None:
-        chunk = end_of_waiting(waiting, finish, self._info.model, self._clock())
+    def _post_waiting(
+        self, waiting: Waiting, finish: FinishReason, report: Mapping[str, Any] = NOTHING
+    ) -> None:
+        chunk = end_of_waiting(waiting, finish, self._info.model, self._clock(), report)
         self._outbox.append((waiting.request.id, chunk))
 
 
@@ -214,7 +224,7 @@ def load_engine(options: EngineOptions, *, accelerator: Accelerator | None = Non
     )
     checkpoint = open_checkpoint(spec.folder or cached_folder(spec.source))
     tokenizer = _read_tokenizer(checkpoint.folder)
-    prompt_format = choose_format(tokenizer)
+    prompt_format = choose_format(tokenizer, checkpoint.config.model_type)
     model, notes = load_model(checkpoint, placement)
     if tokenizer.vocabulary_size > model.vocabulary_size:
         raise ModelUnusable(

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+from typing import Any
+
 from glm_codegen.completion_text import CompletionText
+from glm_codegen.guided_chooser import GuidedChooser
 from glm_codegen.model_context import to_model
-from glm_codegen.prompt_formats.prompt_format import Prompt
+from glm_codegen.prompt_formats.fim_transcoder import read_marked_up
+from glm_codegen.prompt_formats.prompt_format import Prompt, decide_mode
 from glm_codegen.row_plan import ModelParts, RowPlan
+from glm_codegen.text_stream import TextStream
+from glm_codegen.token_healing import HealedText, roll_back
+from glm_protocol.answers import FinishReason
 from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest
 from glm_protocol.errors import PromptTooLong
 from glm_runtime.sampling import Sampler, Sampling
@@ -16,31 +24,74 @@ _SNIPPET_CHARACTERS = 8  # for each token of the budget: bounds the work of enco
 
 def plan_completion(request: CompletionRequest, parts: ModelParts) -> RowPlan:
     """Raises PromptTooLong where the context has no room for the request."""
+    if request.marked_up:
+        request = _unmarked(request)
     limit = parts.context_length
     # A budget larger than the context cannot be kept; half of it stays for the prompt.
     room = min(limit - min(request.max_tokens, limit // 2), PROMPT_LIMIT)
     cleaned = to_model(request.context, snippet_characters=room * _SNIPPET_CHARACTERS)
-    prompt = _render(cleaned.context, request, parts, room)
+    mode = decide_mode(cleaned.context, request.mode)
+    rolled, typed = roll_back(cleaned.context, parts.vocabulary)
+    prompt = _render(rolled, mode, parts, room)
+    text = CompletionText(
+        cleaned.context,
+        mode=mode,
+        stops=(*_stop_texts(prompt), *(_unix(stop) for stop in request.stop)),
+    )
+    memory = (
+        parts.memories.for_completion(
+            rolled, mode, workspace=request.workspace, end=_end_id(prompt, parts)
+        )
+        if request.memory
+        else None
+    )
+    chooser = GuidedChooser(
+        Sampler(Sampling(temperature=request.temperature, top_p=request.top_p, seed=request.seed)),
+        TextStream(parts.tokenizer, prompt.token_ids),
+        vocabulary=parts.vocabulary,
+        memory=memory,
+        typed=typed,
+    )
+
+    def report(_text: str, _finish: FinishReason) -> dict[str, Any]:
+        return {
+            "mode": mode.value,
+            "trigger": request.trigger.value,
+            "pieces": [asdict(piece) for piece in prompt.pieces],
+            "typed": typed,
+            "confidence": round(chooser.confidence, 4),
+            "memory": None if memory is None else parts.memories.held(request.workspace),
+        }
+
     return RowPlan(
         prompt=prompt,
-        text=CompletionText(
-            cleaned.context,
-            mode=prompt.mode,
-            stops=(*_stop_texts(prompt), *(_unix(stop) for stop in request.stop)),
+        text=HealedText(typed, text) if typed else text,
+        chooser=chooser,
+        budget=min(
+            request.max_tokens + len(parts.tokenizer.encode(typed)),
+            limit - len(prompt.token_ids),
         ),
-        chooser=Sampler(
-            Sampling(temperature=request.temperature, top_p=request.top_p, seed=request.seed)
-        ),
-        budget=min(request.max_tokens, limit - len(prompt.token_ids)),
         restore=cleaned.restore,
+        report=report,
     )
 
 
-def _render(
-    context: CodeContext, request: CompletionRequest, parts: ModelParts, room: int
-) -> Prompt:
+def _end_id(prompt: Prompt, parts: ModelParts) -> int | None:
+    """The token by which this model says that it is done: its own where it has one."""
+    return min(parts.stop_ids or prompt.stop_ids, default=None)
+
+
+def _unmarked(request: CompletionRequest) -> CompletionRequest:
+    """The request that a marked-up prompt stands for; itself where the prefix is none."""
+    found = read_marked_up(request.context.prefix)
+    if found is None or request.context.suffix:
+        return request
+    return replace(request, context=found.context, mode=found.mode or request.mode)
+
+
+def _render(context: CodeContext, mode: CompletionMode, parts: ModelParts, room: int) -> Prompt:
     try:
-        prompt = parts.prompt_format.render(context, mode=request.mode, token_budget=room)
+        prompt = parts.prompt_format.render(context, mode=mode, token_budget=room)
     except ValueError as error:
         raise PromptTooLong(
             f"The model's context of {parts.context_length} tokens has no room for"

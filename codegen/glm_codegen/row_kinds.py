@@ -6,17 +6,31 @@ can do it (a chat template, a translation format). What is not in the table is r
 
 from __future__ import annotations
 
+from glm_codegen.chat_kind import chat_planner, form_of
 from glm_codegen.completion_kind import plan_completion
-from glm_codegen.row_plan import ModelParts, Planner
+from glm_codegen.row_plan import Deed, ModelParts, Planner
+from glm_protocol.chat import ChatRequest
 from glm_protocol.completion import CompletionRequest
+from glm_protocol.remembering import RememberRequest
+from glm_protocol.requests import AnyRequest
 
 
-def planners_for(_parts: ModelParts) -> dict[type, Planner]:
+def planners_for(parts: ModelParts) -> dict[type[AnyRequest], Planner]:
     """The table for one model."""
-    kinds: dict[type, Planner] = {CompletionRequest: plan_completion}
+    kinds: dict[type[AnyRequest], Planner] = {
+        CompletionRequest: plan_completion,
+        ChatRequest: chat_planner(parts),  # one that says how to get a chat model, where it has to
+    }
     return kinds
+
+
+def deeds_for(_parts: ModelParts) -> dict[type[AnyRequest], Deed]:
+    """Requests that are done without the model."""
+    return {RememberRequest: lambda request, parts: parts.memories.remember(request)}
 
 
 def capabilities_of(parts: ModelParts) -> tuple[str, ...]:
     """Words for `EngineInfo.capabilities`."""
-    return ("infill",) if parts.prompt_format.reads_suffix else ()
+    infill = ("infill",) if parts.prompt_format.reads_suffix else ()
+    chat = ("chat",) if form_of(parts) is not None else ()
+    return (*infill, *chat)

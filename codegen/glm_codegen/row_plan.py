@@ -21,6 +21,7 @@ import torch
 from glm_codegen.prompt_formats.prompt_format import Prompt, PromptFormat, PromptPiece
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
 from glm_codegen.vocabulary import Vocabulary
+from glm_codegen.workspace_memory import WorkspaceMemories
 from glm_protocol.answers import FinishReason
 
 
@@ -96,9 +97,12 @@ class ModelParts:
     stop_ids: frozenset[int] = frozenset()
     folder: Path | None = None
     vocabulary: Vocabulary = field(init=False)
+    memories: WorkspaceMemories = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "vocabulary", Vocabulary(self.tokenizer))
+        vocabulary = Vocabulary(self.tokenizer)
+        object.__setattr__(self, "vocabulary", vocabulary)
+        object.__setattr__(self, "memories", WorkspaceMemories.of_model(vocabulary, self.folder))
 
     def never_empty(self, prompt: Prompt) -> Prompt:
         """Left to right in an empty file: a model needs something to start from."""
@@ -111,3 +115,5 @@ class ModelParts:
 
 # Raises GlmError where the request cannot be rendered; `Any` stands for the kind's own request.
 Planner = Callable[[Any, ModelParts], RowPlan]
+# A request that needs no model: done in one step, its report is the answer.
+Deed = Callable[[Any, ModelParts], Mapping[str, Any]]

@@ -50,6 +50,14 @@ class Vocabulary:
         """Which ids begin with a newline."""
         return np.asarray([text.startswith("\n") for text in self.texts])
 
+    def can_heal(self, word: str) -> bool:
+        """Whether tokens hold more than single letters, and every letter of `word` is one."""
+        return self._has_words and all(len(self.leading_to(letter)) for letter in word)
+
+    @cached_property
+    def _has_words(self) -> bool:
+        return any(len(text) > 1 and text.isalpha() for text in self.texts)
+
     @cached_property
     def _sorted(self) -> tuple[list[str], list[int]]:
         pairs = sorted((text, number) for number, text in enumerate(self.texts) if text)

@@ -73,12 +73,27 @@ class CodeContext:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class GhostText:
+    """The text is to be shown to a person: it is cut and filtered, and doubtful text withheld.
+
+    `quiet` is the dial: 0 shows whatever passes the filters, 1 next to nothing. `count` distinct
+    alternatives are looked for. The end's report then has `final` (what to show in place of the
+    streamed text, "" for nothing), `alternatives`, `confidence` and `cut_by` (see docs/quality.md).
+    """
+
+    quiet: Annotated[float, Ge(0.0), Le(1.0)] = 0.0
+    count: Annotated[int, Ge(1), Le(8)] = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CompletionRequest:
     """One request for text at one cursor.
 
     `document` names the buffer across requests: the newest request per document wins.
     `deadline_ms` counts from arrival at the daemon; what is decoded by then is the answer.
-    `temperature` 0 is greedy; `seed` makes sampling repeatable.
+    `temperature` 0 is greedy; `seed` makes sampling repeatable. `workspace` names the memory that
+    `RememberRequest` fills; without `memory` nothing but the model speaks. `marked_up`: the prefix
+    may be a whole prompt with some model family's control tokens in it, to be read as such.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_EXTRA
@@ -97,6 +112,10 @@ class CompletionRequest:
     seed: Seed | None = None
     stop: StopTexts = ()
     deadline_ms: Deadline = 10_000
+    workspace: Annotated[str, MaxLen(256)] = ""
+    memory: bool = True
+    ghost: GhostText | None = None
+    marked_up: bool = False
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON object that `POST /glm/v1/complete` takes."""
@@ -107,6 +126,7 @@ class CompletionRequest:
         """Inverse of `to_wire`, for values that HTTP has validated already."""
         context = dict(wire["context"])
         context["snippets"] = tuple(Snippet(**snippet) for snippet in context["snippets"])
+        ghost = wire.get("ghost")
         return cls(
             **{
                 **wire,
@@ -114,5 +134,6 @@ class CompletionRequest:
                 "mode": CompletionMode(wire["mode"]),
                 "trigger": Trigger(wire["trigger"]),
                 "stop": tuple(wire["stop"]),
+                "ghost": None if ghost is None else GhostText(**ghost),
             }
         )

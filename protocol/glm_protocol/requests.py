@@ -7,12 +7,19 @@ from typing import Any
 from glm_protocol.chat import ChatRequest
 from glm_protocol.completion import CompletionRequest
 from glm_protocol.drawing import DrawRequest
+from glm_protocol.remembering import RememberRequest
 from glm_protocol.translation import TranslationRequest
 
-AnyRequest = CompletionRequest | ChatRequest | TranslationRequest | DrawRequest
+AnyRequest = CompletionRequest | ChatRequest | TranslationRequest | DrawRequest | RememberRequest
 KINDS: dict[str, type[AnyRequest]] = {
     request.kind: request
-    for request in (CompletionRequest, ChatRequest, TranslationRequest, DrawRequest)
+    for request in (
+        CompletionRequest,
+        ChatRequest,
+        TranslationRequest,
+        DrawRequest,
+        RememberRequest,
+    )
 }
 
 

@@ -14,6 +14,7 @@ import torch
 from transformers import GlmConfig, GlmForCausalLM
 
 from glm_codegen.prompt_formats.choose import choose_format
+from glm_codegen.prompt_formats.prompt_format import Prompt
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
 from glm_protocol.completion import CodeContext, CompletionMode
 from recipes.nano_code import checkpoint
@@ -41,14 +42,15 @@ class Completer:
         self._format = choose_format(self.tokenizer)
         self._pad = int(config["pad_token_id"])
 
+    def prompt(self, context: CodeContext, mode: CompletionMode, new_tokens: int) -> Prompt:
+        """The prompt that leaves room for so many tokens."""
+        return self._format.render(context, mode=mode, token_budget=self._length - new_tokens)
+
     @torch.no_grad()
     def complete_many(self, contexts: Sequence[CodeContext], mode: CompletionMode) -> list[str]:
         """Greedy completion of each context, all in one batch padded at the left."""
         new = NEW_TOKENS[mode]
-        prompts = [
-            self._format.render(context, mode=mode, token_budget=self._length - new)
-            for context in contexts
-        ]
+        prompts = [self.prompt(context, mode, new) for context in contexts]
         width = max(len(prompt.token_ids) for prompt in prompts)
         ids = torch.full((len(prompts), width), self._pad)
         for row, prompt in enumerate(prompts):

@@ -13,6 +13,7 @@ Everything depends on the request alone. `<hash>` is eight hex digits over what 
 
     chat           fake_answer_<hash>, or with pictures fake_sight_<hash> of N picture(s)
     translation    fake_translation_<hash>()
+    remembering    nothing
     drawing        `count` pictures of one colour in the asked size, fully opaque or,
                    asked for transparency, with a transparent border
 """
@@ -29,6 +30,7 @@ from dataclasses import dataclass
 from glm_protocol.chat import ChatRequest
 from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest
 from glm_protocol.drawing import DrawRequest
+from glm_protocol.remembering import RememberRequest
 from glm_protocol.requests import AnyRequest
 from glm_protocol.translation import TranslationRequest
 
@@ -52,6 +54,8 @@ def said(request: AnyRequest) -> str:
             return request.code
         case DrawRequest():
             return request.prompt
+        case RememberRequest():
+            return "\n".join(file.text for file in request.files)
 
 
 def request_hash(request: AnyRequest) -> str:
@@ -67,6 +71,8 @@ def request_hash(request: AnyRequest) -> str:
             return _hash(request.code, request.source, request.target, *request.names)
         case DrawRequest():
             return _hash(request.prompt, str(request.seed or 0), request.image, request.mask)
+        case RememberRequest():
+            return _hash(request.workspace, *(file.path for file in request.files), said(request))
 
 
 def context_hash(context: CodeContext) -> str:
@@ -97,6 +103,8 @@ def fake_answer(request: AnyRequest) -> FakeAnswer:
             return FakeAnswer(text=f"fake_translation_{name}()\n")
         case DrawRequest():
             return FakeAnswer(images=tuple(_pictures(request, name)))
+        case RememberRequest():
+            return FakeAnswer()
 
 
 def fake_text(context: CodeContext, mode: CompletionMode = CompletionMode.AUTO) -> str:

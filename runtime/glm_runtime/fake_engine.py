@@ -24,10 +24,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from glm_protocol.answers import Chunk, End, FinishReason, Progress, Timings, TokenCounts
 from glm_protocol.drawing import DrawRequest
 from glm_protocol.errors import BadRequest, EngineFailed, GlmError, ModelUnusable, PromptTooLong
+from glm_protocol.remembering import RememberRequest
 from glm_protocol.requests import AnyRequest
 from glm_protocol.translation import TranslationRequest
 from glm_runtime.engine import EngineInfo, EngineOptions
@@ -113,8 +115,11 @@ class _Row:
             tokens=TokenCounts(
                 prompt=self.prompt, reused=self.reused, generated=-(-self.sent // TOKEN)
             ),
-            report={"seed": self.request.seed or 0} if self.answer.images else {},
+            report=self._report(),
         )
+
+    def _report(self) -> dict[str, Any]:
+        return {"seed": self.request.seed or 0} if isinstance(self.request, DrawRequest) else {}
 
 
 @dataclass(kw_only=True)
@@ -186,6 +191,8 @@ class FakeEngine:
     def _answer(self, request: AnyRequest) -> tuple[FakeAnswer, FinishReason]:
         if isinstance(request, DrawRequest):
             return fake_answer(request), FinishReason.STOP
+        if isinstance(request, RememberRequest):
+            return FakeAnswer(), FinishReason.STOP
         whole = fake_answer(request).text if self.script.text is None else self.script.text
         stops = () if isinstance(request, TranslationRequest) else request.stop
         ends = [at for stop in stops if (at := whole.find(stop)) >= 0]

@@ -1,0 +1,93 @@
+"""The next token of a completion: the model's word, the memory's, and the letters typed already.
+
+Keeps the probability of each choice, which is where the confidence of a suggestion comes from,
+and the rivals of the first one, from which alternatives start.
+
+Legend: V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+import torch
+
+from glm_codegen.completion_memory import CompletionMemory
+from glm_codegen.text_stream import TextStream
+from glm_codegen.vocabulary import Vocabulary
+from glm_protocol.errors import EngineFailed
+from glm_runtime.memory_mix import mix
+from glm_runtime.sampling import Sampler
+
+RIVALS = 6  # of the first token, kept for alternatives
+
+
+class GuidedChooser:
+    """State of one row. `avoid`: first tokens that other attempts took."""
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        stream: TextStream,
+        *,
+        vocabulary: Vocabulary,
+        memory: CompletionMemory | None = None,
+        typed: str = "",
+        avoid: Collection[int] = (),
+    ) -> None:
+        self._sampler = sampler
+        self._stream = stream
+        self._vocabulary = vocabulary
+        self._memory = memory
+        self._typed = typed
+        self._avoid = frozenset(avoid)
+        self._said = ""
+        self.chances: list[float] = []  # of each chosen token beyond the typed letters
+        self.first: int | None = None  # the first of these tokens
+
+    @property
+    def confidence(self) -> float:
+        """Geometric mean of the chances: what a token of this answer is worth, 0 to 1."""
+        if not self.chances:
+            return 0.0
+        logs = [math.log(max(chance, 1e-9)) for chance in self.chances]
+        return math.exp(sum(logs) / len(logs))
+
+    def next_token(self, logits_V: torch.Tensor) -> int:
+        """Raises EngineFailed when the logits are not finite."""
+        if not math.isfinite(float(logits_V.max())):
+            raise EngineFailed(
+                "The model computed values that are not finite.",
+                remedy="Try --dtype float32; if it stays, the model's weights are damaged.",
+            )
+        chance_V = logits_V.float().cpu().softmax(-1)
+        if self._memory is not None:
+            chance_V = mix(chance_V, self._memory.evidence(self._said))
+        needed = self._typed[len(self._said) :]
+        if needed:
+            chance_V = self._only(chance_V, needed)
+        beyond = not needed
+        if self._avoid and self.first is None:
+            chance_V = self._without(chance_V)
+        token = self._sampler.next_token(chance_V.log())
+        before = len(self._said)
+        self._said += self._stream.add(token)
+        if beyond or len(self._said) > len(self._typed) > before:
+            self.chances.append(float(chance_V[token] / chance_V.sum()))
+            if self.first is None:
+                self.first = token
+        return token
+
+    def _only(self, chance_V: torch.Tensor, needed: str) -> torch.Tensor:
+        """Nothing but tokens that agree with the letters needed; all of them where none does."""
+        ids = torch.from_numpy(self._vocabulary.leading_to(needed))
+        kept_V = torch.zeros_like(chance_V)
+        kept_V[ids] = chance_V[ids] + 1e-12
+        return kept_V if len(ids) else chance_V
+
+    def _without(self, chance_V: torch.Tensor) -> torch.Tensor:
+        """Less the first tokens of other attempts, as long as anything else is left."""
+        rest_V = chance_V.clone()
+        rest_V[list(self._avoid)] = 0.0
+        return rest_V if float(rest_V.sum()) > 0 else chance_V

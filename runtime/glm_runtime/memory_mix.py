@@ -1,0 +1,108 @@
+"""Mixes what a memory saw into a model's next-token distribution.
+
+For each length of history, shortest first and the workspace before the open file, the counts
+take a share of the probability: p <- (1 - w) p + w * counts / total. The share w is looked up in
+a table by length, by how often the history was met and by how much its followers agree; the
+tables were fitted on held-out code (Jelinek-Mercer with buckets). So long, frequent, unanimous
+histories decide, and short or torn ones leave the model its say. Knows tokens, not text.
+
+Legend: V vocabulary.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from glm_runtime.token_memory import LONGEST, Followers
+
+COUNT_BOUNDS = (1, 2, 4, 8, 32)  # largest count of each bucket; one more bucket above
+SHARE_BOUNDS = (0.34, 0.67, 0.999)  # share of the most frequent follower
+SOURCES = ("workspace", "file")
+SHAPE = (len(SOURCES), LONGEST, len(COUNT_BOUNDS) + 1, len(SHARE_BOUNDS) + 1)
+
+
+def bucket(followers: Followers) -> tuple[int, int]:
+    """Places in the table: how often met, how unanimous."""
+    total = followers.total
+    share = float(followers.counts.max()) / total
+    return (
+        sum(total > bound for bound in COUNT_BOUNDS),
+        sum(share > bound for bound in SHARE_BOUNDS),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemoryWeights:
+    """`table[source][length - 1][count bucket][share bucket]`: shares between 0 and 1."""
+
+    table: tuple[tuple[tuple[tuple[float, ...], ...], ...], ...]
+
+    def __post_init__(self) -> None:
+        array = np.asarray(self.table, float)
+        if array.shape != SHAPE or not ((array >= 0) & (array < 1)).all():
+            raise ValueError(f"memory weights must be {SHAPE} shares from 0 to below 1")
+
+    @classmethod
+    def from_array(cls, array: Any) -> MemoryWeights:
+        rows = np.asarray(array, float).round(4).tolist()
+        return cls(table=tuple(tuple(tuple(tuple(c) for c in b) for b in a) for a in rows))
+
+    @classmethod
+    def read(cls, path: Path) -> MemoryWeights:
+        """Raises ValueError or OSError where the file is not such a table."""
+        wire = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(wire, dict) or "table" not in wire:
+            raise ValueError(f"{path} holds no memory weights")
+        return cls.from_array(wire["table"])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """What one source says at one length: the share it takes, and its distribution."""
+
+    weight: float
+    tokens: np.ndarray
+    probability: np.ndarray
+
+
+def gather(
+    weights: MemoryWeights,
+    workspace: Sequence[Followers | None],
+    file: Sequence[Followers | None],
+) -> list[Evidence]:
+    """Evidence in the order of mixing; what was never met says nothing."""
+    found = []
+    for length in range(LONGEST):
+        for source, seen in enumerate((workspace, file)):
+            followers = seen[length] if length < len(seen) else None
+            if followers is None or not len(followers.tokens):
+                continue
+            count, share = bucket(followers)
+            weight = weights.table[source][length][count][share]
+            if weight > 0:
+                found.append(
+                    Evidence(
+                        weight=weight,
+                        tokens=followers.tokens,
+                        probability=followers.counts / followers.total,
+                    )
+                )
+    return found
+
+
+def mix(probability_V: torch.Tensor, evidence: Sequence[Evidence]) -> torch.Tensor:
+    """A new distribution; `probability_V` stays as it is."""
+    mixed_V = probability_V.clone()
+    for part in evidence:
+        mixed_V *= 1.0 - part.weight
+        tokens = torch.from_numpy(part.tokens)
+        share = torch.from_numpy(part.weight * part.probability).to(mixed_V.dtype)
+        mixed_V.index_add_(0, tokens, share)
+    return mixed_V

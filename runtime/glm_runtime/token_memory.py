@@ -1,0 +1,211 @@
+"""What followed which tokens, in the documents of one workspace: exact counts, no learning.
+
+Documents are added, replaced and forgotten at any time. Each position is filed under the eight
+tokens before it, nearest first, in sorted arrays: every history of one to eight tokens is then a
+run of neighbours, found by bisection. New documents make small segments; segments of like size
+are merged, so a document is sorted again a logarithmic number of times.
+
+Cost: 24 bytes a token, one lookup some tenths of a millisecond. Bounded: over `limit` tokens the
+documents that were added longest ago go. Knows tokens, neither text nor models; drafting may ask
+it as well as mixing (`memory_mix`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+LONGEST = 8  # tokens of history
+MOST_LOOKED_AT = 1024  # positions of one history and segment; more are sampled evenly
+_SLOTS = 4  # tokens in a 64-bit key, 16 bits each
+_EDGE = 0  # stands before the first token of a document
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Followers:
+    """What followed one history: distinct tokens with their counts."""
+
+    tokens: Ids
+    counts: Ids
+
+    @property
+    def total(self) -> int:
+        return int(self.counts.sum())
+
+
+class TokenMemory:
+    """The documents of one workspace, by name."""
+
+    def __init__(self, *, limit: int = 2_000_000) -> None:
+        self._limit = limit
+        self._segments: list[_Segment] = []
+        self._sizes: dict[str, int] = {}  # living documents, oldest first
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of living documents."""
+        return sum(self._sizes.values())
+
+    @property
+    def documents(self) -> int:
+        return len(self._sizes)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._sizes
+
+    def add(self, documents: Iterable[tuple[str, Sequence[int]]]) -> None:
+        """Add documents, each in place of the one of that name. A longer one than fits is cut."""
+        fresh = {name: np.asarray(ids[: self._limit], np.int64) for name, ids in documents}
+        fresh = {name: ids for name, ids in fresh.items() if len(ids)}
+        if not fresh:
+            return
+        for name in fresh:
+            self.forget(name)
+        self._sizes |= {name: len(ids) for name, ids in fresh.items()}
+        self._segments.append(_Segment(list(fresh.items())))
+        held = self.tokens
+        for name in list(self._sizes):
+            if held <= self._limit:
+                break
+            held -= self._sizes[name]
+            self.forget(name)
+        self._merge()
+
+    def forget(self, name: str) -> None:
+        """Drop a document; unknown names are ignored."""
+        if self._sizes.pop(name, None) is not None:
+            for segment in self._segments:
+                segment.forget(name)
+
+    def lookup(self, history: Sequence[int], *, besides: str = "") -> list[Followers | None]:
+        """What followed the last 1, 2, … `LONGEST` tokens of `history`; None where never met.
+
+        `besides`: a document that does not count, because a newer text of it is at hand.
+        """
+        keys = _query(history)
+        found: list[list[Ids]] = [[] for _ in range(LONGEST)]
+        for segment in self._segments:
+            for place, tokens in enumerate(segment.followers(keys, besides)):
+                if len(tokens):
+                    found[place].append(tokens)
+        return [_count(parts) for parts in found]
+
+    def _merge(self) -> None:
+        """Join the newest segments while they are of like size; the dead are left behind."""
+        while len(self._segments) > 1:
+            last, before = self._segments[-1], self._segments[-2]
+            if before.size > 2 * last.size:
+                return
+            living = [*before.living(), *last.living()]
+            self._segments[-2:] = [_Segment(living)] if living else []
+
+
+class _Segment:
+    """Documents laid end to end, each position filed under its history."""
+
+    def __init__(self, documents: list[tuple[str, Ids]]) -> None:
+        self._names = {name: number for number, (name, _) in enumerate(documents)}
+        self._texts = [ids for _, ids in documents]  # kept for the next merge
+        self._dead = np.zeros(len(documents), bool)
+        edge = np.asarray([-1])
+        laid = np.concatenate([part for ids in self._texts for part in (edge, ids)])
+        owner = np.repeat(np.arange(len(documents)), [len(ids) + 1 for ids in self._texts])
+        self.size = len(laid)
+        near, far = _keys(laid, 0), _keys(laid, _SLOTS)
+        real = laid >= 0
+        order = np.lexsort((far, near))
+        order = order[real[order]]
+        self._near, self._far = near[order], far[order]
+        self._token = laid[order].astype(np.int32)
+        self._owner = owner[order].astype(np.int32)
+
+    def forget(self, name: str) -> None:
+        number = self._names.pop(name, None)
+        if number is not None:
+            self._dead[number] = True
+            self._texts[number] = np.empty(0, np.int64)
+
+    def living(self) -> list[tuple[str, Ids]]:
+        return [(name, self._texts[number]) for name, number in self._names.items()]
+
+    def followers(self, keys: _Keys, besides: str) -> list[Ids]:
+        """For each length of history, shortest first, the tokens that followed it."""
+        low = np.searchsorted(self._near, keys.near_low, "left")
+        high = np.searchsorted(self._near, keys.near_high, "right")
+        runs = list(zip(low.tolist(), high.tolist(), strict=True))
+        begin, end = runs[-1]
+        if begin < end:
+            far = self._far[begin:end]
+            low = begin + np.searchsorted(far, keys.far_low, "left")
+            high = begin + np.searchsorted(far, keys.far_high, "right")
+            runs += zip(low.tolist(), high.tolist(), strict=True)
+        excluded = self._names.get(besides, -1)
+        return [self._run(begin, end, excluded) for begin, end in runs if begin < end]
+
+    def _run(self, begin: int, end: int, excluded: int) -> Ids:
+        step = -(-(end - begin) // MOST_LOOKED_AT)
+        tokens = self._token[begin:end:step].astype(np.int64)
+        owner = self._owner[begin:end:step]
+        if excluded < 0 and len(self._names) == len(self._dead):
+            return tokens
+        kept: Ids = tokens[~self._dead[owner] & (owner != excluded)]
+        return kept
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Keys:
+    """The bounds between which the runs of one history lie, shortest history first."""
+
+    near_low: NDArray[np.uint64]
+    near_high: NDArray[np.uint64]
+    far_low: NDArray[np.uint64]
+    far_high: NDArray[np.uint64]
+
+
+def _slot(token: int) -> int:
+    """16 bits of a token id; larger vocabularies share slots, which costs a little exactness."""
+    return _EDGE if token < 0 else 1 + token % 65535
+
+
+def _keys(laid: Ids, skip: int) -> NDArray[np.uint64]:
+    """Key of the four tokens before each position that `skip` further ones stand behind."""
+    slots = np.where(laid < 0, _EDGE, 1 + laid % 65535).astype(np.uint64)
+    key = np.zeros(len(laid), np.uint64)
+    for place in range(_SLOTS):
+        back = skip + place + 1
+        shifted = np.zeros(len(laid), np.uint64)
+        shifted[back:] = slots[: max(len(laid) - back, 0)]
+        key = key << np.uint64(16) | shifted
+    return key
+
+
+def _query(history: Sequence[int]) -> _Keys:
+    recent = [_slot(token) for token in reversed(history[-LONGEST:])]
+    recent += [_EDGE] * (LONGEST - len(recent))
+    bounds = [_bounds(recent[:_SLOTS]), _bounds(recent[_SLOTS:])]
+    return _Keys(
+        near_low=bounds[0][0], near_high=bounds[0][1], far_low=bounds[1][0], far_high=bounds[1][1]
+    )
+
+
+def _bounds(slots: Sequence[int]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    low, high = [], []
+    key = 0
+    for place, slot in enumerate(slots):
+        left = 16 * (_SLOTS - 1 - place)
+        key |= slot << left
+        low.append(key)
+        high.append(key | (1 << left) - 1)
+    return np.asarray(low, np.uint64), np.asarray(high, np.uint64)
+
+
+def _count(parts: list[Ids]) -> Followers | None:
+    if not parts:
+        return None
+    tokens, counts = np.unique(np.concatenate(parts), return_counts=True)
+    return Followers(tokens=tokens.astype(np.int64), counts=counts.astype(np.int64))
