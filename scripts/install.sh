@@ -47,5 +47,5 @@ if ! "$venv/bin/python" -c 'import torch' 2>/dev/null; then
 fi
 
 say "glm-lsp and its packages (about 40 MB to download)"
-"${pip[@]}" install "${quiet[@]}" -c constraints.txt -e '.[local]' --group dev
+"${pip[@]}" install "${quiet[@]}" -c constraints.txt -e '.[local,finetune]' --group dev
 "$venv/bin/glm-lsp" --version

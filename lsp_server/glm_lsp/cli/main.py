@@ -13,6 +13,11 @@ from importlib import import_module
 # name: (module:function taking argv and returning the exit code, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
     "complete": ("glm_lsp.cli.complete:run", "complete at one place of a file"),
+    "context": ("glm_lsp.cli.context:run", "show what a model is given at one place of a file"),
+    "chat": ("glm_lsp.cli.chat:run", "document, comment, ask, explain, tests, review, fix"),
+    "draw": ("glm_t2i.draw_command:run", "draw a picture into a file"),
+    "finetune": ("glm_codegen.finetune.command:run", "make a repository into an adapter"),
+    "adapters": ("glm_codegen.finetune.adapters_command:run", "list, show, remove, export them"),
     "serve": ("glm_daemon.main:run", "run the daemon in the foreground"),
     "status": ("glm_lsp.cli.status:run", "what the daemon is doing"),
     "stop": ("glm_lsp.cli.stop:run", "stop the daemon when its work is done"),
@@ -20,7 +25,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "setup": ("glm_lsp.cli.setup:run", "connect an editor: vscode, nvim, helix, emacs"),
     "doctor": ("glm_lsp.cli.doctor:run", "check the installation, with a remedy for each fault"),
 }
-NEEDS_LOCAL = ("fastapi", "uvicorn", "torch", "transformers", "tokenizers", "safetensors", "psutil")
+NEEDS_LOCAL = (
+    *("fastapi", "uvicorn", "torch", "transformers", "tokenizers", "safetensors", "psutil"),
+    *("numpy", "PIL"),
+)
 
 Runner = Callable[[Sequence[str]], int]
 

@@ -1,0 +1,141 @@
+"""The steps of a run in a row, with its lock held; what `glm-lsp finetune` and a job do."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from glm_client.daemon_client import DaemonClient
+from glm_codegen.finetune.loss_curve import draw_curve
+from glm_codegen.finetune.pipeline import ADAPTER, Pipeline, Trained
+from glm_codegen.finetune.ranks import Ranks
+from glm_codegen.finetune.receipt import WAYS, Judged, ask_all, examples, write_receipt
+from glm_codegen.finetune.report_page import report_page
+from glm_codegen.finetune.run_files import write_bytes
+from glm_codegen.finetune.training_loop import Interrupted
+from glm_protocol.errors import BadRequest
+from glm_runtime.adapter import CANDIDATE, Adapter, AdapterShelf
+
+Tell = Callable[[str, Mapping[str, Any]], None]
+
+
+def whole_run(
+    pipeline: Pipeline, shelf: AdapterShelf, tell: Tell, *, resume: bool, force: bool
+) -> dict[str, Any] | None:
+    """The receipt; None when stopped on request, or in a process that does not lead.
+
+    Raises GlmError.
+    """
+    ranks = Ranks.join(pipeline.wanted.spread)
+    try:
+        if not ranks.leads:
+            ranks.wait()
+            pipeline.train(resume=resume, ranks=ranks)
+            return None
+        with pipeline.folder.open():
+            pipeline.listen()
+            if resume and not pipeline.folder.exists():
+                raise BadRequest(
+                    f"There is no run named {pipeline.wanted.name!r} to resume.",
+                    remedy="Begin it without --resume.",
+                )
+            if not resume:
+                pipeline.prepare()
+            ranks.wait()
+            trained = pipeline.train(resume=resume, ranks=ranks)
+            return _prove(pipeline, trained, shelf, tell, ranks, force=force)
+    except Interrupted:
+        tell("said", {"text": "stopped; go on with --resume"})
+        return None
+    finally:
+        ranks.leave()
+
+
+def _prove(
+    pipeline: Pipeline,
+    trained: Trained,
+    shelf: AdapterShelf,
+    tell: Tell,
+    ranks: Ranks,
+    *,
+    force: bool,
+) -> dict[str, Any]:
+    run, folder, name = pipeline.folder.read("run.json"), pipeline.folder, pipeline.wanted.name
+    canary = {} if ranks.sharded else pipeline.canary(trained)
+    candidate = Adapter(
+        name=name + CANDIDATE,
+        folder=folder.path / ADAPTER,
+        base=trained.base.name,
+        fingerprint=trained.base.fingerprint,
+        remote=str(run["snapshot"]["remote"]),
+        created=time.time(),
+        commit=str(run["snapshot"]["commit"]),
+    )
+    shelf.place(candidate.name, folder.path / ADAPTER, candidate)
+    began = time.monotonic()
+    own, general = asyncio.run(_ask(pipeline, candidate, tell))
+    receipt = write_receipt(own, general, run, canary)
+    wins = bool(receipt.pop("wins"))
+    receipt |= {
+        "name": name,
+        "published": wins or force,
+        "forced": force and not wins,
+        "training": {
+            "steps": trained.state.step,
+            "tokens": trained.state.tokens,
+            "seconds": round(trained.seconds, 1),
+            "best_step": trained.best.step,
+        },
+        "receipt_seconds": round(time.monotonic() - began, 1),
+    }
+    _publish(shelf, candidate, name, receipt)
+    curve = draw_curve(trained.state.losses, trained.state.looks)
+    write_bytes(folder.path / "curve.png", curve)
+    page = report_page(name, receipt, examples(own), curve)
+    write_bytes(folder.path / "report.html", page.encode())
+    folder.write("receipt.json", receipt)
+    folder.forget_text()
+    shutil.rmtree(folder.path / ADAPTER)
+    state = "published" if receipt["published"] else f"kept aside as {candidate.name}"
+    tell("said", {"text": f"{state}: {receipt['reason']}\nreport: {folder.path / 'report.html'}"})
+    tell("ended", {"published": receipt["published"]})
+    return receipt
+
+
+def _publish(shelf: AdapterShelf, candidate: Adapter, name: str, receipt: dict[str, Any]) -> None:
+    """Onto the shelf under its name, or the candidate stays, with its receipt either way."""
+    published = bool(receipt["published"])
+    source = shelf.folder / candidate.name
+    final = name if published else candidate.name
+    shelf.place(final, source, replace(candidate, name=final, published=published, report=receipt))
+    if published:
+        shelf.remove(candidate.name)
+
+
+async def _ask(pipeline: Pipeline, adapter: Adapter, tell: Tell) -> tuple[Judged, Judged]:
+    questions = pipeline.folder.read_questions()
+    of = len(questions["own"]) + len(questions["general"])
+
+    def told(before: int) -> Callable[[int, int], None]:
+        def done(number: int, _: int) -> None:
+            if (before + number) % 20 == 0 or before + number == of:
+                tell("asking", {"done": before + number, "of": of})
+
+        return done
+
+    async with DaemonClient() as client:
+        await client.connect()
+        own = await ask_all(
+            client, questions["own"], WAYS,
+            model=adapter.base, adapter=adapter.name, done=told(0),
+        )  # fmt: skip
+        ways = [way for way in WAYS if not way.related]
+        general = await ask_all(
+            client, questions["general"], ways,
+            model=adapter.base, adapter=adapter.name, done=told(len(questions["own"])),
+        )  # fmt: skip
+    return own, general
