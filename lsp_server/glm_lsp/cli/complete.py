@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from glm_client.daemon_client import Answer, DaemonClient
+from glm_context.gathered import Gathered
 from glm_lsp.cli.source_file import read_source, split_at
-from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest
+from glm_lsp.cli.workspace_root import code_context, opened, site_of, workspace_root
+from glm_protocol.completion import CompletionMode, CompletionRequest
 from glm_protocol.languages import language_id
 from glm_protocol.request_fields import Trigger
 
@@ -37,6 +39,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--max-tokens", type=int, default=64, help="default: 64")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default)")
     parser.add_argument("--seed", type=int, help="makes sampling repeatable")
+    parser.add_argument(
+        "--no-context", action="store_true", help="the file alone, nothing else of its workspace"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
@@ -44,17 +49,16 @@ def arguments() -> argparse.ArgumentParser:
 def request_from(options: argparse.Namespace) -> CompletionRequest:
     """The request that the command line describes. Raises BadRequest."""
     prefix, suffix = split_at(read_source(options.file), options.line, options.column)
-    path = options.file.absolute()
-    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else Path(path.name)
+    root = None if options.no_context else workspace_root(options.file)
+    language = options.language or language_id(options.file.name)
+    site = site_of(options.file, root, language, prefix, suffix)
+    with opened(root) as workspace:
+        gathered = Gathered() if workspace is None else workspace.gather(site)
+    context, _ = code_context(site, gathered)
     return CompletionRequest(
         id=uuid.uuid4().hex,
-        document=path.as_uri(),
-        context=CodeContext(
-            path=shown.as_posix(),
-            language=options.language or language_id(path.name),
-            prefix=prefix,
-            suffix=suffix,
-        ),
+        document=options.file.absolute().as_uri(),
+        context=context,
         mode=CompletionMode(options.mode),
         trigger=Trigger.EXPLICIT,
         model=options.model,
