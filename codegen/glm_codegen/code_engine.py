@@ -148,6 +148,7 @@ class CodeEngine:
         try:
             lora = self._adapter_of(request)
             plan = self._planners[type(request)](request, self._parts)
+            reused = self._decoder.begin(plan.prompt.token_ids, lora)
         except GlmError as error:
             self._outbox.append((request.id, error))
             return
@@ -160,7 +161,7 @@ class CodeEngine:
             started=started,
             clock=self._clock,
         )
-        self._row.reused = self._decoder.begin(plan.prompt.token_ids, lora)
+        self._row.reused = reused
 
     def _adapter_of(self, request: AnyRequest) -> LoraWeights | None:
         if self._adapters is not None:
