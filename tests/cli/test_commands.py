@@ -93,7 +93,7 @@ def test_doctor_finds_nothing_wrong(daemon: DaemonProcess, tmp_path: Path) -> No
     done = glm_lsp(daemon, "doctor", "--json", cwd=tmp_path)
     found = json.loads(done.stdout)
     assert [one["subject"] for one in found] == [
-        *("python", "packages", "daemon", "model", "completion"),
+        *("python", "packages", "context", "daemon", "model", "completion"),
     ]
     assert not [one for one in found if one["state"] == "fault"]
     assert done.returncode == 0

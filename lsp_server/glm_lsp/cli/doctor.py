@@ -19,6 +19,7 @@ from typing import Any
 
 from glm_client.daemon_client import DaemonClient
 from glm_lsp.cli.main import NEEDS_LOCAL
+from glm_lsp.cli.retrieval_check import check_retrieval
 from glm_protocol.build import package_version
 from glm_protocol.completion import CodeContext, CompletionRequest
 from glm_protocol.errors import GlmError
@@ -53,7 +54,8 @@ def check_packages() -> Finding:
     found, missing = [], []
     for name in NEEDS_LOCAL:
         try:
-            found.append(f"{name} {version(name)}")
+            package = {"PIL": "pillow"}.get(name, name)  # imported and installed by two names
+            found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             missing.append(name)
     if missing:
@@ -138,10 +140,17 @@ async def check_completion(client: DaemonClient) -> Finding:
     )
 
 
+async def check_context() -> Finding:
+    """A real query to the index of a sample workspace."""
+    state, text, remedy = await asyncio.to_thread(check_retrieval)
+    return Finding(state=state, subject="context", text=text, remedy=remedy)
+
+
 async def findings() -> AsyncIterator[Finding]:
     """Every check in order; those that need an earlier one are left out when it failed."""
     yield check_python()
     yield check_packages()
+    yield await check_context()
     async with DaemonClient() as client:
         for check in (check_daemon, check_model, check_completion):
             try:
