@@ -18,11 +18,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "draw": ("glm_t2i.draw_command:run", "draw a picture into a file"),
     "finetune": ("glm_codegen.finetune.command:run", "make a repository into an adapter"),
     "adapters": ("glm_codegen.finetune.adapters_command:run", "list, show, remove, export them"),
+    "ask": ("glm_vision.ask_command:run", "ask about pictures: read, explain, turn into code"),
     "serve": ("glm_daemon.main:run", "run the daemon in the foreground"),
     "status": ("glm_lsp.cli.status:run", "what the daemon is doing"),
     "stop": ("glm_lsp.cli.stop:run", "stop the daemon when its work is done"),
     "models": ("glm_daemon.models_command:run", "list, show, add and remove models"),
-    "setup": ("glm_lsp.cli.setup:run", "connect an editor: vscode, nvim, helix, emacs"),
+    "setup": ("glm_lsp.cli.setup:run", "connect an editor: vscode, nvim, helix, emacs, vim"),
     "doctor": ("glm_lsp.cli.doctor:run", "check the installation, with a remedy for each fault"),
 }
 NEEDS_LOCAL = (
@@ -48,7 +49,7 @@ def usage() -> str:
         "  GLM_LSP_HOME     models, adapters, index (default: the user's data folder)",
         "  GLM_LSP_RUNTIME  socket, lock, log (default: the user's runtime folder)",
         "",
-        "First steps: `glm-lsp doctor`, then `glm-lsp setup vscode|nvim|helix|emacs`.",
+        "First steps: `glm-lsp doctor`, then `glm-lsp setup vscode|nvim|helix|emacs|vim`.",
     ]
     return "\n".join(lines)
 

@@ -83,7 +83,7 @@ language-servers = ["glm-lsp"]   # beside the ones you use already
 
 
 def emacs(command: str) -> Recipe:
-    text = f""";; glm-lsp through eglot (Emacs 29 or newer)
+    text = f""";; glm-lsp through eglot (part of Emacs 29; a package before)
 (with-eval-after-load 'eglot
   (add-to-list 'eglot-server-programs '(prog-mode . ({json.dumps(command)}))))
 """
@@ -95,7 +95,32 @@ def emacs(command: str) -> Recipe:
     )
 
 
-EDITORS = {"vscode": vscode, "nvim": neovim, "helix": helix, "emacs": emacs}
+def vim(command: str) -> Recipe:
+    text = f"""\" glm-lsp through ALE (Vim 9 with the plug-in ALE)
+let g:ale_completion_enabled = 1
+function! GlmLspRoot(buffer) abort
+  let l:folder = fnamemodify(bufname(a:buffer), ':p:h')
+  let l:git = finddir('.git', l:folder . ';')
+  return empty(l:git) ? l:folder : fnamemodify(l:git, ':p:h:h')
+endfunction
+runtime plugin/ale.vim
+for s:language in ['python', 'javascript', 'typescript', 'java', 'c', 'cpp', 'go', 'rust']
+  call ale#linter#Define(s:language, {{
+  \\ 'name': 'glm-lsp', 'lsp': 'stdio',
+  \\ 'executable': {json.dumps(command)}, 'command': '%e --stdio',
+  \\ 'project_root': function('GlmLspRoot')}})
+endfor
+"""
+    return Recipe(
+        file=Path.home() / ".vimrc",
+        text=text,
+        hint="ALE shows suggestions in Vim's completion menu. With g:ale_linters_explicit, name"
+        " 'glm-lsp' in g:ale_linters.",
+        own_file=False,
+    )
+
+
+EDITORS = {"vscode": vscode, "nvim": neovim, "helix": helix, "emacs": emacs, "vim": vim}
 
 
 def write_new(recipe: Recipe) -> None:
