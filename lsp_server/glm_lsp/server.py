@@ -20,6 +20,8 @@ from glm_lsp.completer import Completer
 from glm_lsp.daemon_link import DaemonLink
 from glm_lsp.documents import DocumentStore
 from glm_lsp.features import (
+    chat,
+    code_action,
     completion,
     configuration,
     execute_command,
@@ -64,8 +66,10 @@ class LanguageServer:
         )
         self.completer = Completer(self._complete, self.folders.path_of, self.knowledge.snippets)
         self.status = status.StatusLine(self.session)
+        self.abilities = code_action.ModelAbilities()
+        self.handlers = requests()
         self.session.register(
-            {method: partial(handler, self) for method, handler in requests().items()},
+            {method: partial(handler, self) for method, handler in self.handlers.items()},
             {method: partial(handler, self) for method, handler in notifications().items()},
         )
 
@@ -94,6 +98,8 @@ def requests() -> dict[str, Callable[[LanguageServer, JsonObject], Any]]:
         "workspace/executeCommand": execute_command.execute_command,
         "glm/status": status.status,
         "glm/models": models.models,
+        "glm/chat": chat.chat,
+        "textDocument/codeAction": code_action.code_action,
     }
 
 

@@ -29,6 +29,7 @@ from glm_protocol.folders import user_folders
 from glm_protocol.settings import ContextSettings
 
 BUDGET_S = 0.012  # a completion waits so long for its first snippets, and never for newer ones
+QUESTION_S = 2.0  # a question in words waits so long
 MAX_WORKERS = 4
 MAX_PINNED = 64
 MAX_RECENT = 6  # places of other documents that go along
@@ -137,6 +138,20 @@ class WorkspaceKnowledge:
             withheld=tuple({"path": w.path, "kinds": list(w.kinds)} for w in found.withheld),
         )
         return found.snippets
+
+    async def about(self, words: str, uri: str | None) -> tuple[Snippet, ...]:
+        """Snippets for a question in words: of a document's workspace, else of any that is open."""
+        worker = self._worker(uri) if uri is not None else next(iter(self._workers.values()), None)
+        if worker is None:
+            return ()
+        text = without_surrogates(words)
+        site = CursorSite(path="", language="markdown", text=text, offset=len(text))
+        try:
+            async with asyncio.timeout(QUESTION_S):
+                answer = await worker.gather(site)
+        except TimeoutError:
+            return ()
+        return () if answer is None else answer[0].snippets
 
     async def aclose(self) -> None:
         """End every worker."""

@@ -18,6 +18,7 @@ from glm_protocol.folders import Folders
 from glm_protocol.handshake import PROTOCOL_VERSION
 
 Json = dict[str, Any]
+ASKING = tuple(f"/glm/v1/{kind}" for kind in ("complete", "chat", "translate", "draw"))
 
 
 class StubDaemon:
@@ -26,6 +27,8 @@ class StubDaemon:
     def __init__(self, folders: Folders) -> None:
         self.folders = folders
         self.text = "completed"
+        self.texts: list[str] = []  # of the next answers, before `text`
+        self.models: Json = {"data": []}  # answer of the list of models
         self.pieces = 3  # the text comes in so many
         self.delay_s = 0.0  # before each piece
         self.build = build_id()
@@ -85,7 +88,7 @@ class StubDaemon:
         path = head[0].split()[1]
         self.calls.append(path)
         self.headers.append(headers)
-        if path == "/glm/v1/complete":
+        if path in ASKING:
             return await self._complete(json.loads(body), reader, writer)
         status, wire = self._short(path)
         await self._send(writer, status, json.dumps(wire).encode())
@@ -100,6 +103,8 @@ class StubDaemon:
         if path == "/glm/v1/shutdown":
             self.state = "draining"
             return 202, {}
+        if path == "/v1/models":
+            return 200, self.models
         return 200, {"pid": os.getpid()}
 
     async def _complete(
@@ -133,8 +138,9 @@ class StubDaemon:
     def _lines(self) -> list[bytes]:
         if self.raw_answer is not None:
             return [self.raw_answer]
-        size = -(-len(self.text) // self.pieces) or 1
-        texts = [self.text[start : start + size] for start in range(0, len(self.text), size)]
+        text = self.texts.pop(0) if self.texts else self.text
+        size = -(-len(text) // self.pieces) or 1
+        texts = [text[start : start + size] for start in range(0, len(text), size)]
         wires = [Chunk(text=text).to_wire() for text in texts]
         if self.error_line is not None:
             wires.append(self.error_line)

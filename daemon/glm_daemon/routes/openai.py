@@ -1,6 +1,8 @@
 """`POST /v1/completions` for clients that speak OpenAI's API: plain, or streamed as SSE.
 
-`prompt` and `suffix` become the two sides of a cursor in a file without name or language.
+`prompt` and `suffix` become the two sides of a cursor in a file without name or language. A
+`prompt` without `suffix` may be marked up for some model family, as many clients do; the engine
+reads the markup and writes it anew for the model that is loaded.
 What changes the answer and is not supported is refused; unknown fields are ignored, as the
 model's own servers do.
 """
@@ -91,6 +93,7 @@ class OpenAICompletion:
             seed=self.seed,
             stop=stop,
             deadline_ms=DEADLINE_MS,
+            marked_up=self.suffix is None,
         )
 
 

@@ -1,10 +1,10 @@
-"""`workspace/executeCommand`: restart, accepted, status. Nothing that runs long."""
+"""`workspace/executeCommand`: restart, accepted, status, and the task of a code action."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from glm_lsp.features import configuration
+from glm_lsp.features import code_action, configuration
 from glm_lsp.features.inline_completion import ACCEPTED
 from glm_lsp.features.status import status
 from glm_lsp.json_body import JsonObject
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 RESTART = "glm.server.restart"
 STATUS = "glm.server.status"
-COMMANDS = (RESTART, ACCEPTED, STATUS)
+COMMANDS = (RESTART, ACCEPTED, STATUS, code_action.TASK)
 
 
 def execute_command(server: LanguageServer, params: JsonObject) -> Any:
@@ -31,6 +31,8 @@ def execute_command(server: LanguageServer, params: JsonObject) -> Any:
             return accepted(server, arguments if isinstance(arguments, list) else [])
         case "glm.server.status":
             return status(server, {})
+        case "glm.server.task":
+            return code_action.run_task(server, arguments if isinstance(arguments, list) else [])
     raise InvalidParams(f"Unknown command {command[:100]!r}.")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from glm_lsp.client_profile import ClientProfile, read_profile
 from glm_lsp.features import configuration
+from glm_lsp.features.code_action import KINDS
 from glm_lsp.features.completion import COMPLETION_OPTIONS
 from glm_lsp.features.execute_command import COMMANDS
 from glm_lsp.json_body import JsonObject
@@ -37,6 +38,7 @@ def capabilities(profile: ClientProfile, fallback: Fallback) -> JsonObject:
         "positionEncoding": str(profile.encoding),
         "textDocumentSync": {"openClose": True, "change": INCREMENTAL, "save": True},
         "inlineCompletionProvider": {},
+        "codeActionProvider": {"codeActionKinds": list(KINDS)},
         "executeCommandProvider": {"commands": list(COMMANDS)},
         "workspace": {
             "workspaceFolders": {"supported": True, "changeNotifications": True},
