@@ -15,8 +15,9 @@ from types import TracebackType
 
 from PIL import Image
 
+from glm_client.picture_file import check_size, read_picture_file
 from glm_vision.decode_process import DecodeProcess, ImageLimits
-from glm_vision.image_source import check_size, kind_of, read_data_uri, read_picture_file
+from glm_vision.image_source import kind_of, read_data_uri
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,19 +1,15 @@
 """Bytes of a picture from a file, a data URI or a clipboard, and what kind they say they are.
 
-Nothing is decoded here. A path is opened without following a link and without waiting for a
-writer, and is read only when it turned out to be a plain file, so that a FIFO, a device or a
-folder named `x.png` costs nothing. Addresses of other machines are never fetched.
+Nothing is decoded here. Files are read by `glm_client.picture_file`, which waits for no FIFO.
+Addresses of other machines are never fetched.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import errno
-import os
-import stat
-from pathlib import Path
 
+from glm_client.picture_file import check_size
 from glm_protocol.errors import BadRequest, Unsupported
 
 EXPORT = "Save it as PNG, JPEG, WebP or GIF."
@@ -35,13 +31,6 @@ _OTHERS = {
     b"8BPS": "PSD",
     b"PK\x03\x04": "ZIP",
 }
-_NOT_FILES = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
 
 
 def kind_of(data: bytes) -> str:
@@ -65,30 +54,6 @@ def kind_of(data: bytes) -> str:
     raise Unsupported(f"The picture is {name or 'of an unknown kind'}.", remedy=EXPORT)
 
 
-def read_picture_file(path: Path, max_bytes: int) -> bytes:
-    """The whole file. Raises BadRequest, naming the path and what is wrong with it."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    try:
-        descriptor = os.open(path, flags)
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        what = getattr(error, "strerror", None) or str(error)
-        if getattr(error, "errno", None) == errno.ELOOP:
-            what = "it is a symbolic link"
-        raise BadRequest(f"{path} cannot be read: {what}.", remedy="Give a plain file.") from error
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            name = next((name for test, name in _NOT_FILES if test(status.st_mode)), "no file")
-            raise BadRequest(f"{path} is {name}, not a picture.", remedy="Give a plain file.")
-        check_size(status.st_size, max_bytes)
-        with os.fdopen(descriptor, "rb", closefd=False) as stream:
-            data = stream.read(max_bytes + 1)  # it may have grown meanwhile
-    finally:
-        os.close(descriptor)
-    check_size(len(data), max_bytes)
-    return data
-
-
 def read_data_uri(uri: str, max_bytes: int) -> bytes:
     """The bytes of `data:image/png;base64,…`. Raises BadRequest, Unsupported for other schemes."""
     if not uri.startswith("data:"):
@@ -106,12 +71,3 @@ def read_data_uri(uri: str, max_bytes: int) -> bytes:
         raise BadRequest("The data URI of the picture is broken.", remedy=EXPORT) from error
     check_size(len(data), max_bytes)
     return data
-
-
-def check_size(size: int, max_bytes: int) -> None:
-    """Raises BadRequest over the limit."""
-    if size > max_bytes:
-        raise BadRequest(
-            f"The picture has {size >> 20} MB; {max_bytes >> 20} MB is the most allowed.",
-            remedy="Send a smaller picture.",
-        )

@@ -19,6 +19,7 @@ from transformers import PreTrainedConfig
 from glm_protocol.errors import ModelUnusable, Unsupported
 from glm_runtime.checkpoint import looks_finite
 from glm_runtime.model_config import read_fields
+from glm_runtime.quantized_weight import CONFIG_KEY, QuantizationScheme
 from glm_runtime.weight_files import weight_files
 from glm_vision.models.auto_classes import ARCHITECTURES, register_auto_classes
 from glm_vision.models.cogvlm import CogVLMForCausalLM
@@ -56,7 +57,7 @@ def load_model(
     wanted = {name: weight.shape for name, weight in model.state_dict().items()}
     check_names(files, wanted, optional=tied)
     target = torch.device("cpu") if offload_vision else torch.device(device)
-    for name, tensor in tensors(files):
+    for name, tensor in tensors(files, _scheme(folder, raw)):
         if not looks_finite(tensor):
             raise ModelUnusable(f"{folder}: {name} holds values that are not finite.")
         placed = tensor.to(device=target, dtype=dtype)
@@ -66,6 +67,24 @@ def load_model(
     if offload_vision:
         VisionOffload(model, torch.device(device))
     return model
+
+
+def _scheme(folder: Path, raw: Mapping[str, Any]) -> QuantizationScheme | None:
+    if CONFIG_KEY not in raw:
+        return None
+    try:
+        return QuantizationScheme.from_config(raw[CONFIG_KEY])
+    except (ValueError, TypeError) as error:
+        raise ModelUnusable(f"{folder / 'config.json'}: {_one_line(error)}.") from error
+
+
+def is_own_architecture(raw: Mapping[str, Any]) -> bool:
+    """Whether `load_model` knows the architecture that a config.json names."""
+    try:
+        architecture_of(raw)
+    except Unsupported:
+        return False
+    return True
 
 
 def architecture_of(raw: Mapping[str, Any]) -> tuple[type[CogVLMConfig], type[CogVLMForCausalLM]]:

@@ -1,7 +1,8 @@
 """The tensors of a checkpoint's files against what a model expects.
 
 Nothing is read before names and shapes of every tensor are right. Which files there are is
-`glm_runtime.weight_files`' business.
+`glm_runtime.weight_files`' business. Matrices stored as 8 bits with scales beside them
+(`QuantizedWeight`) are multiplied out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from glm_protocol.errors import ModelUnusable
+from glm_runtime.quantized_weight import SCALE_SUFFIX, QuantizationScheme, QuantizedWeight
 from glm_runtime.safetensors_header import read_header
 
 IGNORABLE = ".rotary_emb.inv_freq"  # a buffer that released checkpoints carry
@@ -26,6 +28,11 @@ def check_names(files: list[Path], wanted: Mapping[str, torch.Size], optional: s
             if stored.name in found:
                 raise ModelUnusable(f"{file}: {stored.name} is in two shards.")
             found[stored.name] = stored.shape
+    found = {
+        name: shape
+        for name, shape in found.items()
+        if not (name.endswith(SCALE_SUFFIX) and name.removesuffix(SCALE_SUFFIX) in found)
+    }
     folder = files[0].parent
     missing = sorted(set(wanted) - set(found) - optional)
     foreign = sorted(name for name in set(found) - set(wanted) if not name.endswith(IGNORABLE))
@@ -42,13 +49,24 @@ def check_names(files: list[Path], wanted: Mapping[str, torch.Size], optional: s
             )
 
 
-def tensors(files: list[Path]) -> Iterator[tuple[str, torch.Tensor]]:
-    """Every tensor, mapped from its file where it stays on the CPU. Raises ModelUnusable."""
+def tensors(
+    files: list[Path], scheme: QuantizationScheme | None = None
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """Every tensor, mapped from its file where it stays on the CPU. Raises ModelUnusable.
+
+    With `scheme`, the matrices that have scales come multiplied out, as fp32.
+    """
     for file in files:
         try:
             with safe_open(file, framework="pt", device="cpu") as stored:
-                for name in stored.keys():  # noqa: SIM118 (not a dict)
-                    if not name.endswith(IGNORABLE):
+                names = set(stored.keys())
+                for name in sorted(names):
+                    scaled = scheme is not None and name + SCALE_SUFFIX in names
+                    if scaled and scheme is not None:
+                        pair = {key: stored.get_tensor(key) for key in (name, name + SCALE_SUFFIX)}
+                        weight = QuantizedWeight.from_tensors(pair, name, scheme)
+                        yield name, weight.dequantize(torch.float32)
+                    elif not name.endswith((IGNORABLE, SCALE_SUFFIX)):
                         yield name, stored.get_tensor(name)
-        except (SafetensorError, OSError) as error:
+        except (SafetensorError, OSError, ValueError) as error:
             raise ModelUnusable(f"The weights file {file} cannot be read ({error}).") from error

@@ -1,0 +1,1 @@
+"""What is asked about pictures, and what an answer must be to count as one."""
