@@ -113,11 +113,18 @@ def _segment_fits(segment: re.Pattern[str] | str, part: str) -> bool:
 def parse_patterns(text: str) -> PatternList:
     """The patterns of an ignore file. Lines that mean nothing are passed over."""
     found = []
-    for line in text.removeprefix("\ufeff").split("\n")[: 2 * MAX_PATTERNS]:
+    for line in as_bytes(text.removeprefix("\ufeff")).split("\n")[: 2 * MAX_PATTERNS]:
         pattern = parse_line(line.removesuffix("\r"))
         if pattern is not None:
             found.append(pattern)
     return PatternList(patterns=tuple(found[:MAX_PATTERNS]))
+
+
+def as_bytes(text: str) -> str:
+    """The text with a character for each byte of its UTF-8: git's `?` takes one byte."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def parse_line(line: str) -> IgnorePattern | None:
@@ -225,6 +232,7 @@ class IgnoreStack:
 
     def ignores(self, parts: Sequence[str], *, is_folder: bool) -> bool:
         """Whether the path with these parts (from the root) is left out. Its folder is not."""
+        parts = [as_bytes(part) for part in parts]
         silent: set[str] = set()
         for depth, kind, patterns in reversed(self._levels):
             if kind in silent:

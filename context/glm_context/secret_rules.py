@@ -72,13 +72,13 @@ _COMPILED = tuple((kind, mark, re.compile(pattern)) for kind, mark, pattern in _
 
 # Names that say secret; looked for in lower case.
 _STRONG = ("passw", "passphrase", "pwd", "secret", "credential", "_pass", "pass=", "pass:")
-_WEAK = ("token", "api_key", "apikey", "api-key", "access_key", "accesskey", "private_key",
-         "privatekey", "auth_key", "encryption_key", "signing_key", "account_key", "license_key",
-         "webhook", "dsn", "connection_string", "connectionstring", "session_key")  # fmt: skip
-_NAMES = re.compile("|".join(re.escape(word) for word in (*_STRONG, *_WEAK)))
+_WEAK = ("token", "webhook", "dsn", "connection_?string",
+         "(?:api|access|private|auth|encryption|signing|account|license|session|master|deploy|"
+         "service|storage|shared|app|bot|admin)[_-]?key")  # fmt: skip
+_NAMES = re.compile("|".join((*_STRONG, *_WEAK)))
 _RUN = re.compile(r"[A-Za-z0-9_+/-]{16,}")
 _ASSIGNMENT = re.compile(
-    r"""[\w$.-]{0,60}["'\])]{0,3}(?:\s{0,4}:\s{0,2}[\w.\[\]| ]{1,30})?\s{0,8}"""
+    r"""[\w$.-]{0,60}["'\])]{0,3}(?:\s{0,4}:\s{0,2}[\w.\[\]|<>&*' ]{1,40})?\s{0,8}"""
     r"""(?::=|=>|=|:|,|\()\s{0,8}(?P<value>.{0,400})"""
 )
 _QUOTED = re.compile(r"""(?P<mark>[bruf]{0,2}(?P<quote>["'`]))(?P<value>[^"'`\r\n]{0,300})""")

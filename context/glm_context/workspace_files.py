@@ -135,6 +135,8 @@ class WorkspaceFiles:
         Only for paths that `walk` or `find` gave.
         """
         parts = path.split("/")
+        if any(part in ("", ".", "..") for part in parts):
+            return None
         fds: list[int] = []
         try:
             fds.append(os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
@@ -157,7 +159,7 @@ class WorkspaceFiles:
         for kind in KINDS:
             data = read_regular(kind, fd, MAX_FILE)
             if data is not None:
-                texts.append((kind, data.decode("utf-8", "replace")))
+                texts.append((kind, data.decode("utf-8", "surrogateescape")))
         if not parts:
             with contextlib.suppress(OSError):
                 info = os.open(".git/info", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
@@ -166,7 +168,7 @@ class WorkspaceFiles:
                 finally:
                     os.close(info)
                 if data is not None:
-                    texts.insert(0, ("exclude", data.decode("utf-8", "replace")))
+                    texts.insert(0, ("exclude", data.decode("utf-8", "surrogateescape")))
         return stack.inside(len(parts), texts)
 
 
