@@ -96,9 +96,9 @@ class AnswerRow:
             return self._given(piece + text.finish()), FinishReason.LENGTH
         return self._given(piece), None
 
-    def again(self) -> bool:
+    def again(self, finish: FinishReason) -> bool:
         """Take up the plan's next attempt, if there is one; the decoder has to begin anew."""
-        following = self._plan.again()
+        following = self._plan.again("".join(self._said), finish)
         if following is None:
             return False
         self._attempts += 1
@@ -141,9 +141,8 @@ class AnswerRow:
     def _given(self, text: str) -> str:
         if text and self._first_text is None:
             self._first_text = self._clock()
-        restored = self._plan.restore(text)
-        self._said.append(restored)
-        return restored
+        self._said.append(text)
+        return self._plan.restore(text)
 
 
 def end_of_waiting(

@@ -191,7 +191,7 @@ class CodeEngine:
         text, finish = row.take(token)
         if finish is not None:
             showed = row.shows
-            if not row.again():
+            if not row.again(finish):
                 self._end_row(finish, text=text if showed else "")
                 return
             if text and showed:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from glm_codegen.completion_text import CompletionText
+from glm_codegen.cutting.candidate import Candidate
+from glm_codegen.ghost_attempts import GhostAttempts
 from glm_codegen.guided_chooser import GuidedChooser
 from glm_codegen.model_context import to_model
 from glm_codegen.prompt_formats.fim_transcoder import read_marked_up
@@ -14,7 +16,7 @@ from glm_codegen.row_plan import ModelParts, RowPlan
 from glm_codegen.text_stream import TextStream
 from glm_codegen.token_healing import HealedText, roll_back
 from glm_protocol.answers import FinishReason
-from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest
+from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest, Snippet
 from glm_protocol.errors import PromptTooLong
 from glm_runtime.sampling import Sampler, Sampling
 
@@ -33,10 +35,8 @@ def plan_completion(request: CompletionRequest, parts: ModelParts) -> RowPlan:
     mode = decide_mode(cleaned.context, request.mode)
     rolled, typed = roll_back(cleaned.context, parts.vocabulary)
     prompt = _render(rolled, mode, parts, room)
-    text = CompletionText(
-        cleaned.context,
-        mode=mode,
-        stops=(*_stop_texts(prompt), *(_unix(stop) for stop in request.stop)),
+    budget = min(
+        request.max_tokens + len(parts.tokenizer.encode(typed)), limit - len(prompt.token_ids)
     )
     memory = (
         parts.memories.for_completion(
@@ -45,35 +45,82 @@ def plan_completion(request: CompletionRequest, parts: ModelParts) -> RowPlan:
         if request.memory
         else None
     )
-    chooser = GuidedChooser(
-        Sampler(Sampling(temperature=request.temperature, top_p=request.top_p, seed=request.seed)),
-        TextStream(parts.tokenizer, prompt.token_ids),
-        vocabulary=parts.vocabulary,
-        memory=memory,
-        typed=typed,
+    place = Candidate("", cleaned.context.prefix, cleaned.context.suffix, cleaned.context.language)
+    ghost = (
+        None
+        if request.ghost is None
+        else GhostAttempts(request.ghost, request.trigger, place, parts.parse_check)
     )
+    firsts: set[int] = set()
 
-    def report(_text: str, _finish: FinishReason) -> dict[str, Any]:
-        return {
-            "mode": mode.value,
-            "trigger": request.trigger.value,
-            "pieces": [asdict(piece) for piece in prompt.pieces],
-            "typed": typed,
-            "confidence": round(chooser.confidence, 4),
-            "memory": None if memory is None else parts.memories.held(request.workspace),
-        }
+    def attempt() -> RowPlan:
+        sampling = Sampling(temperature=request.temperature, top_p=request.top_p, seed=request.seed)
+        chooser = GuidedChooser(
+            Sampler(sampling),
+            TextStream(parts.tokenizer, prompt.token_ids),
+            vocabulary=parts.vocabulary,
+            memory=memory,
+            typed=typed,
+            avoid=firsts,
+        )
+        text = CompletionText(
+            cleaned.context,
+            mode=mode,
+            stops=(*_stop_texts(prompt), *(_unix(stop) for stop in request.stop)),
+        )
 
-    return RowPlan(
-        prompt=prompt,
-        text=HealedText(typed, text) if typed else text,
-        chooser=chooser,
-        budget=min(
-            request.max_tokens + len(parts.tokenizer.encode(typed)),
-            limit - len(prompt.token_ids),
-        ),
-        restore=cleaned.restore,
-        report=report,
-    )
+        def taken(said: str) -> None:
+            if chooser.first is not None:
+                firsts.add(chooser.first)
+            if ghost is not None:
+                ghost.take(said, chooser.confidence)
+
+        def again(said: str, _finish: FinishReason) -> RowPlan | None:
+            if ghost is None:
+                return None
+            taken(said)
+            return attempt() if ghost.wants_more else None
+
+        def report(said: str, finish: FinishReason) -> dict[str, Any]:
+            cut_off = finish not in (FinishReason.STOP, FinishReason.LENGTH)
+            if ghost is not None and cut_off and not ghost.attempts:
+                taken(said)
+            return {
+                "mode": mode.value,
+                "trigger": request.trigger.value,
+                "pieces": _pieces(prompt, request),
+                "typed": typed,
+                "confidence": round(chooser.confidence, 4),
+                "memory": None if memory is None else parts.memories.held(request.workspace),
+                **({} if ghost is None else ghost.report(cleaned.restore)),
+            }
+
+        return RowPlan(
+            prompt=prompt,
+            text=HealedText(typed, text) if typed else text,
+            chooser=chooser,
+            budget=budget,
+            restore=cleaned.restore,
+            report=report,
+            again=again,
+        )
+
+    return attempt()
+
+
+def _pieces(prompt: Prompt, request: CompletionRequest) -> list[dict[str, Any]]:
+    """What each piece cost, and which snippets found no room (cost 0)."""
+    sources = {snippet.id: snippet for snippet in request.context.snippets}
+    found = []
+    for piece in prompt.pieces:
+        snippet = sources.pop(piece.source, None)
+        found.append({"source": piece.source, "tokens": piece.tokens, **_origin(snippet)})
+    left_out = [{"source": s.id, "tokens": 0, **_origin(s)} for s in sources.values()]
+    return found + left_out
+
+
+def _origin(snippet: Snippet | None) -> dict[str, str]:
+    return {} if snippet is None else {"path": snippet.path, "from": snippet.source}
 
 
 def _end_id(prompt: Prompt, parts: ModelParts) -> int | None:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import torch
 
+from glm_codegen.parse_check import ParseCheck
 from glm_codegen.prompt_formats.prompt_format import Prompt, PromptFormat, PromptPiece
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
 from glm_codegen.vocabulary import Vocabulary
@@ -70,8 +71,8 @@ class RowPlan:
     budget: tokens that may be generated.
     chooser: its next tokens; made for this row alone, it may keep what was said.
     restore: the shown text as the document writes it (line ends); pieces come one by one.
-    report: called once, with the whole text and why it ended, for `End.report`.
-    again: the plan of a further attempt at the same prompt, asked after the end; None: done.
+    report: called once, with the whole text (before `restore`) and why it ended.
+    again: the plan of a further attempt at the same prompt, asked with the same; None: done.
     """
 
     prompt: Prompt
@@ -80,7 +81,7 @@ class RowPlan:
     budget: int
     restore: Callable[[str], str] = str
     report: Callable[[str, FinishReason], Mapping[str, Any]] = lambda _text, _finish: {}
-    again: Callable[[], RowPlan | None] = lambda: None
+    again: Callable[[str, FinishReason], RowPlan | None] = lambda _text, _finish: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +99,7 @@ class ModelParts:
     folder: Path | None = None
     vocabulary: Vocabulary = field(init=False)
     memories: WorkspaceMemories = field(init=False)
+    parse_check: ParseCheck = field(init=False, default_factory=ParseCheck)
 
     def __post_init__(self) -> None:
         vocabulary = Vocabulary(self.tokenizer)

@@ -1,0 +1,101 @@
+"""From attempts at one cursor to what a person is shown: cut, checked, gated, reported.
+
+The first attempt is the model's likeliest text. Another one is made where it is cut away, breaks
+the file's parse, or where alternatives were asked for; it starts with another token. A text that
+does not break the parse goes before one that does; nothing that breaks it is shown unasked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from glm_codegen.cutting.candidate import Candidate
+from glm_codegen.cutting.pipeline import cut
+from glm_codegen.parse_check import ParseCheck
+from glm_protocol.completion import GhostText
+from glm_protocol.request_fields import Trigger
+
+SPARE = 1  # attempts beyond the count that was asked for
+# Text after the cursor beside which a suggestion is welcome: closers and an end of statement.
+_WELCOME = re.compile(r"""\s*[)>}\]"'`]*\s*[:{;,]?\s*""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """`said` is the model's, `shown` what the filters left of it."""
+
+    said: str
+    shown: str
+    cut_by: tuple[str, ...]
+    confidence: float
+    breaks: bool
+
+
+class GhostAttempts:
+    """Collects the attempts of one request."""
+
+    def __init__(
+        self, wanted: GhostText, trigger: Trigger, place: Candidate, check: ParseCheck
+    ) -> None:
+        self._wanted = wanted
+        self._trigger = trigger
+        self._place = place
+        self._check = check
+        self.attempts: list[Attempt] = []
+
+    def take(self, said: str, confidence: float) -> None:
+        """A finished attempt."""
+        found = cut(self._place.saying(said))
+        self.attempts.append(
+            Attempt(
+                said=said,
+                shown=found.text,
+                cut_by=found.by,
+                confidence=confidence,
+                breaks=self._check.breaks(self._place.saying(found.text)),
+            )
+        )
+
+    @property
+    def wants_more(self) -> bool:
+        if self.silenced or len(self.attempts) >= self._wanted.count + SPARE:
+            return False
+        return len(self._good()) < self._wanted.count
+
+    @property
+    def silenced(self) -> str:
+        """Why nothing is shown here whatever the model says; "" where it may."""
+        if self._trigger is not Trigger.EXPLICIT and not _WELCOME.fullmatch(self._place.rest):
+            return "mid_line"
+        return ""
+
+    def _good(self) -> list[Attempt]:
+        """Distinct texts to show, unbroken first, else in the order they were made."""
+        found: dict[str, Attempt] = {}
+        for attempt in sorted(self.attempts, key=lambda one: one.breaks):
+            if attempt.shown and (not attempt.breaks or self._trigger is Trigger.EXPLICIT):
+                found.setdefault(attempt.shown.strip(), attempt)
+        unbroken = [attempt for attempt in found.values() if not attempt.breaks]
+        return unbroken or list(found.values())
+
+    def report(self, restore: Callable[[str], str]) -> dict[str, Any]:
+        """The words for `End.report`."""
+        good = self._good()
+        gate = self.silenced
+        if not gate and not good:
+            gate = "parse" if any(one.shown for one in self.attempts) else "filters"
+        best = good[0] if good else self.attempts[0]
+        if not gate and best.confidence < self._wanted.quiet:
+            gate = "confidence"
+        return {
+            "final": "" if gate else restore(best.shown),
+            "alternatives": [] if gate else [restore(one.shown) for one in good[1:]],
+            "confidence": round(best.confidence, 4),
+            "gate": {"withheld": gate, "quiet": self._wanted.quiet},
+            "cut_by": list(best.cut_by),
+            "attempts": len(self.attempts),
+            "breaks_parse": best.breaks,
+        }
