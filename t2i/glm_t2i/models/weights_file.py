@@ -2,6 +2,7 @@
 
 A file is checked whole before anything is built from it; then keys and shapes must be those of
 the module, neither more nor fewer. All failures are `ModelUnusable` and name the file and the key.
+A matrix in 8 bits with its scales beside it (`glm_runtime.quantized_weight`) is multiplied out.
 Nothing is unpickled: official `.pt` files are converted once, elsewhere.
 """
 
@@ -17,6 +18,7 @@ from torch import nn
 
 from glm_protocol.errors import ModelUnusable
 from glm_runtime.checkpoint import looks_finite
+from glm_runtime.quantized_weight import SCALE_SUFFIX, QuantizationScheme, QuantizedWeight
 from glm_runtime.safetensors_header import StoredTensor, read_header
 
 WRAPPER = "module."  # what distributed training leaves before every key
@@ -61,7 +63,7 @@ class WeightsFile:
         missing = [key for key in wanted if key not in self.tensors and key not in optional]
         if missing:
             raise ModelUnusable(f"{self.name} lacks {_named(missing)}.")
-        unknown = [key for key in self.tensors if key not in wanted]
+        unknown = [key for key in self.tensors if key not in wanted and not self._scales(key)]
         if unknown:
             raise ModelUnusable(
                 f"{self.name} holds unknown {_named(unknown)}.",
@@ -75,17 +77,32 @@ class WeightsFile:
                     f"{list(shape)}.",
                     remedy="Check that weights and config.json belong together.",
                 )
-            if stored is not None and not self.tensors[key][1].dtype.startswith(("F", "BF")):
+            if stored is not None and not self._is_weight(key):
                 raise ModelUnusable(f"{self.name}: {key} holds integers, not weights.")
+
+    def _is_weight(self, key: str) -> bool:
+        rounded = key + SCALE_SUFFIX in self.tensors and self.tensors[key][1].dtype == "I8"
+        return rounded or self.tensors[key][1].dtype.startswith(("F", "BF"))
+
+    def _scales(self, key: str) -> bool:
+        """Whether the key holds the scales of a matrix in 8 bits."""
+        matrix = key.removesuffix(SCALE_SUFFIX)
+        return matrix != key and matrix in self.tensors and self.tensors[matrix][1].dtype == "I8"
 
     def _read(
         self, file: Path, device: torch.device, dtype: torch.dtype | None
     ) -> Iterable[tuple[str, torch.Tensor]]:
-        entries = [(key, at.name) for key, (place, at) in self.tensors.items() if place == file]
+        entries = [
+            (key, at.name)
+            for key, (place, at) in self.tensors.items()
+            if place == file and not self._scales(key)
+        ]
         try:
             with safe_open(file, framework="pt", device="cpu") as stored:
                 for key, name in entries:
                     tensor = stored.get_tensor(name)
+                    if key + SCALE_SUFFIX in self.tensors:
+                        tensor = multiplied_out(tensor, stored.get_tensor(name + SCALE_SUFFIX))
                     if not looks_finite(tensor):
                         raise ModelUnusable(f"{file}: {key} holds values that are not finite.")
                     yield key, tensor.to(device=device, dtype=dtype)
@@ -105,6 +122,16 @@ def open_weights(files: Iterable[Path]) -> WeightsFile:
     if not tensors:
         raise ModelUnusable("No weights file was named.")
     return WeightsFile(tensors=tensors)
+
+
+def multiplied_out(values_OI: torch.Tensor, scale_OG: torch.Tensor) -> torch.Tensor:
+    """float32 of a matrix in 8 bits; groups by the scales' shape. Raises ModelUnusable."""
+    rows, groups = scale_OG.shape if scale_OG.ndim == 2 else (0, 0)
+    if values_OI.ndim != 2 or rows != len(values_OI) or groups < 1 or values_OI.shape[1] % groups:
+        raise ModelUnusable("Scales and matrix in 8 bits do not fit each other.")
+    scheme = QuantizationScheme(bits=8, group_size=values_OI.shape[1] // groups)
+    stored = QuantizedWeight(scheme=scheme, values_OP=values_OI, scale_OG=scale_OG)
+    return stored.dequantize(torch.float32)
 
 
 def _named(keys: list[str]) -> str:

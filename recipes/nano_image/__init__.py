@@ -1,0 +1,1 @@
+"""How nano-image is made: pictures, tokenizer, codes, GPT, weights."""

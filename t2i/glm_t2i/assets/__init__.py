@@ -1,0 +1,1 @@
+"""What an editor needs around a picture: formats, icon sets, palettes, contact sheets."""

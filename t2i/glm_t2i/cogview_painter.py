@@ -1,0 +1,262 @@
+"""CogView as a painter: the bundled nano-image, and released CogView in the same folder layout.
+
+    config.json, model.safetensors         the GPT; `image_position` in the config: `NanoLayout`
+    vqvae/config.json, model.safetensors   the image tokenizer
+    tokenizer.json                         text pieces (released CogView: a sentencepiece .model)
+
+One picture is drawn as `best_of` samples at once; the one whose caption score is highest stays.
+`guidance` w moves logits away from what the model draws without any text: u + w (c - u), which
+small models gain much from (Ho and Salimans 2021, for logits). A region is drawn anew with the
+codes around it given; pixels outside the region are the user's own.
+
+Legend of the suffixes: B samples, T tokens, V codes, h w codes, H W pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+
+from glm_protocol.errors import BadRequest, EngineFailed
+from glm_t2i.models.cogview import CogView
+from glm_t2i.models.key_value_cache import KeyValueCache
+from glm_t2i.models.pixels import normalised
+from glm_t2i.models.vqvae import STRIDE, VqVae
+from glm_t2i.nano_layout import NanoLayout
+from glm_t2i.painting import Painted, Painting, Step, Strokes
+from glm_t2i.picture_finish import even_background
+from glm_t2i.pipelines.sampling import draw, keep_top_k
+
+MOST_BEST_OF = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DrawingHabits:
+    """What is used where a request does not say: set in config.json by whoever made the model."""
+
+    best_of: int = 1
+    guidance: float = 1.0
+    top_k: int = 200
+    temperature: float = 1.0
+
+
+class CogViewPainter:
+    """`pieces`: from a prompt to text pieces, numbered from 0."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        model: CogView,
+        vqvae: VqVae,
+        layout: NanoLayout,
+        pieces: Callable[[str], list[int]],
+        habits: DrawingHabits,
+    ) -> None:
+        self._model, self._vqvae, self._layout = model, vqvae, layout
+        self._pieces, self._habits = pieces, habits
+        self._weight = model.word_embeddings.weight
+
+    @property
+    def architecture(self) -> str:
+        return "CogView"
+
+    @property
+    def device(self) -> str:
+        return self._weight.device.type
+
+    @property
+    def dtype(self) -> str:
+        return str(self._weight.dtype).removeprefix("torch.")
+
+    @property
+    def memory_bytes(self) -> int:
+        both = (*self._model.parameters(), *self._vqvae.parameters())
+        return sum(parameter.nbytes for parameter in both)
+
+    @property
+    def context_length(self) -> int:
+        return self._model.config.max_sequence_length
+
+    @property
+    def edge_pixels(self) -> int:
+        """Side of what the model draws."""
+        return self._layout.edge * STRIDE
+
+    def check(self, painting: Painting) -> None:
+        self._text(painting.prompt)
+        self._best_of(painting)
+        self._guidance(painting)
+
+    def paint(self, painting: Painting) -> Strokes:
+        codes_Bhw = yield from self._codes(painting)
+        scores_B = self.scores(codes_Bhw, painting.prompt)
+        best = int(scores_B.argmax())
+        with torch.inference_mode():
+            pixels_3HW = self._vqvae.decode_pixels(codes_Bhw[best : best + 1])[0].clamp(0, 1)
+        if not bool(pixels_3HW.isfinite().all()):
+            raise EngineFailed("The model's output is not finite.")
+        picture = _as_picture(pixels_3HW)
+        if painting.given is not None and painting.region is not None:
+            picture = _put_into(painting.given, picture, painting.region)
+        else:
+            picture = even_background(picture)
+        yield Painted(picture=picture, score=round(float(scores_B[best]), 4))
+
+    def scores(self, codes_Bhw: torch.Tensor, prompt: str) -> torch.Tensor:
+        """Mean log-probability of the prompt's pieces behind each picture, [B]."""
+        text = self._text(prompt)
+        return self.caption_scores(codes_Bhw, [text] * len(codes_Bhw))
+
+    @torch.inference_mode()
+    def caption_scores(
+        self, codes_Bhw: torch.Tensor, texts: Sequence[Sequence[int]]
+    ) -> torch.Tensor:
+        """One text (ids) for each picture: mean log-probability of a piece, codes forbidden."""
+        found = []
+        for codes_hw, text in zip(codes_Bhw, texts, strict=True):
+            ids, positions = self._layout.caption_sequence(text, codes_hw.flatten().tolist())
+            logits_TV = self._model(
+                torch.tensor([ids[:-1]]), torch.tensor([positions[:-1]]), last=len(text)
+            ).logits[0].float()  # fmt: skip
+            logits_TV[:, : self._layout.ids.image_tokens] = float("-inf")
+            logs_TV = logits_TV.log_softmax(dim=-1)
+            found.append(logs_TV[torch.arange(len(text)), torch.tensor(text)].mean())
+        return torch.stack(found)
+
+    @torch.inference_mode()
+    def encoded(self, picture: Image.Image) -> torch.Tensor:
+        """Codes int64 [h, w] of a picture, scaled to the model's size, alpha on white."""
+        side = self.edge_pixels
+        rgba = picture.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
+        flat = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+        pixels = torch.from_numpy(np.array(flat)).permute(2, 0, 1)[None].to(self._weight) / 255
+        return torch.as_tensor(self._vqvae.encode(normalised(pixels)))[0]
+
+    def text_ids(self, prompt: str) -> list[int]:
+        """Raises BadRequest, PromptTooLong."""
+        return self._text(prompt)
+
+    def _codes(self, painting: Painting) -> Generator[Step, None, torch.Tensor]:
+        """Steps; the generator's value is codes [B, h, w]."""
+        given_n, holes = self._known(painting)
+        samples = self._best_of(painting)
+        generators = [
+            torch.Generator().manual_seed((painting.seed * 1_000_003 + index) % 2**63)
+            for index in range(samples)
+        ]
+        streams = self._streams(painting, samples)
+        guidance, edge = self._guidance(painting), self._layout.edge
+        tokens_BN = torch.tensor(given_n).repeat(samples, 1)
+        steps = len(holes)
+        for step, place in enumerate(holes):
+            with torch.inference_mode():
+                logits = [stream.logits(tokens_BN, place) for stream in streams]
+                logits_BV = logits[0][:, : self._layout.ids.image_tokens].float()
+                if len(logits) == 2:
+                    without_BV = logits[1][:, : self._layout.ids.image_tokens].float()
+                    logits_BV = without_BV + guidance * (logits_BV - without_BV)
+                if not bool(logits_BV.isfinite().all()):
+                    raise EngineFailed("The model's output is not finite.")
+                tokens_BN[:, place] = self._chosen(logits_BV, painting.temperature, generators)
+            yield Step(step=step + 1, steps=steps)
+        return tokens_BN.view(samples, edge, edge)
+
+    def _chosen(
+        self, logits_BV: torch.Tensor, temperature: float, generators: list[torch.Generator]
+    ) -> torch.Tensor:
+        warmth = temperature * self._habits.temperature
+        if warmth == 0:
+            return logits_BV.argmax(dim=-1)
+        weights_BV = keep_top_k(logits_BV / warmth, self._habits.top_k).softmax(dim=-1)
+        rows = [draw(row_V[None], g) for row_V, g in zip(weights_BV, generators, strict=True)]
+        return torch.cat(rows)
+
+    def _known(self, painting: Painting) -> tuple[list[int], list[int]]:
+        """(codes given, 0 where none; places to draw, in order)."""
+        edge = self._layout.edge
+        if painting.given is None or painting.region is None:
+            return [0] * edge**2, list(range(edge**2))
+        codes = self.encoded(painting.given).flatten().tolist()
+        region = painting.region.convert("L").resize(painting.given.size)
+        cells = region.resize((edge, edge), Image.Resampling.BOX)
+        touched = np.asarray(cells).flatten() > 0
+        if not touched.any():
+            raise BadRequest("The mask marks nothing to draw.", remedy="White is drawn anew.")
+        return codes, touched.nonzero()[0].tolist()
+
+    def _streams(self, painting: Painting, samples: int) -> list[_Stream]:
+        contexts = [self._layout.drawing_context(self._text(painting.prompt))]
+        if self._guidance(painting) != 1.0:
+            contexts.append(self._layout.drawing_context([]))
+        return [_Stream(self._model, ids, places, samples) for ids, places in contexts]
+
+    def _text(self, prompt: str) -> list[int]:
+        if not prompt.strip():
+            raise BadRequest("The prompt is empty.", remedy="Say what the picture shows.")
+        ids = self._layout.text_ids(self._pieces(prompt))
+        if not ids:
+            raise BadRequest("The prompt holds nothing that the model can read.")
+        return ids
+
+    def _best_of(self, painting: Painting) -> int:
+        text = painting.options.get("best_of", str(self._habits.best_of))
+        if not text.isdecimal() or not 1 <= int(text) <= MOST_BEST_OF:
+            raise BadRequest(f"best_of is {text[:20]!r}; it may be 1 to {MOST_BEST_OF}.")
+        return int(text)
+
+    def _guidance(self, painting: Painting) -> float:
+        text = painting.options.get("guidance", str(self._habits.guidance))
+        try:
+            guidance = float(text)
+        except ValueError:
+            guidance = math.nan
+        if not 0 <= guidance <= 20:
+            raise BadRequest(f"guidance is {text[:20]!r}; it may be 0 to 20.")
+        return guidance
+
+
+class _Stream:
+    """The cached forward of one context over `samples` rows."""
+
+    def __init__(self, model: CogView, ids: list[int], positions: list[int], samples: int) -> None:
+        self._model, self._first = model, positions[-1] + 1
+        self._context = (torch.tensor([ids]), torch.tensor([positions]))
+        self._samples, self._fed = samples, 0
+        self._cache: KeyValueCache | None = None
+        self._start_1V: torch.Tensor | None = None
+
+    def logits(self, tokens_BN: torch.Tensor, place: int) -> torch.Tensor:
+        """[B, V] for the code at `place`, all codes before it known."""
+        if self._cache is None:
+            ids, positions = self._context
+            capacity = ids.shape[1] + tokens_BN.shape[1]
+            cache = KeyValueCache(self._model.config.num_layers, capacity=capacity)
+            self._start_1V = self._model(ids, positions, cache=cache, last=1).logits[:, -1]
+            self._cache = cache.expanded(self._samples)
+        if place == 0:
+            assert self._start_1V is not None
+            return self._start_1V.expand(self._samples, -1)
+        new = tokens_BN[:, self._fed : place]
+        positions = torch.arange(self._first + self._fed, self._first + place)
+        self._fed = place
+        return torch.as_tensor(self._model(new, positions, cache=self._cache, last=1).logits[:, -1])
+
+
+def _as_picture(pixels_3HW: torch.Tensor) -> Image.Image:
+    bytes_HW3 = (pixels_3HW.float() * 255).round().to(torch.uint8).permute(1, 2, 0)
+    return Image.fromarray(bytes_HW3.cpu().numpy())
+
+
+def _put_into(given: Image.Image, drawn: Image.Image, region: Image.Image) -> Image.Image:
+    """The given picture with what was drawn where the region is white."""
+    kept = given.convert("RGBA")
+    mask = region.convert("L").resize(kept.size)
+    fresh = drawn.convert("RGBA").resize(kept.size, Image.Resampling.LANCZOS)
+    whole = Image.composite(fresh, kept, mask)
+    return whole if given.mode == "RGBA" else whole.convert("RGB")

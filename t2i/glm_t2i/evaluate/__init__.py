@@ -1,0 +1,1 @@
+"""Scores of picture models: the tokenizer's fidelity, what drawn prompts ask for, captions."""

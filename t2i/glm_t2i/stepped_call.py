@@ -1,0 +1,71 @@
+"""A long call with a callback between its steps, run as a generator.
+
+Pipelines that are one blocking call (CogView2's stages, diffusers) run in a thread of their own
+that is let go on for one step at a time: while the engine does not ask, nothing is computed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from typing import Generic, TypeVar
+
+from glm_t2i.painting import Step
+
+Result = TypeVar("Result")
+OnStep = Callable[[int, int], None]
+
+
+class Abandoned(BaseException):
+    """Raised inside the call when its generator was closed; not caught by `except Exception`."""
+
+
+class SteppedCall(Generic[Result]):
+    """`call` gets a function to be called with (steps done, steps in all) between steps."""
+
+    def __init__(self, call: Callable[[OnStep], Result]) -> None:
+        self._call = call
+        self._go, self._there = threading.Semaphore(0), threading.Semaphore(0)
+        self._step: Step | None = None
+        self._result: list[Result] = []
+        self._error: BaseException | None = None
+        self._closed = False
+
+    def run(self) -> Generator[Step, None, Result]:
+        """Steps; the generator's value is the call's. Raises what the call raises."""
+        thread = threading.Thread(target=self._work, name="stepped-call", daemon=True)
+        thread.start()
+        try:
+            while True:
+                self._step = None
+                self._go.release()
+                self._there.acquire()
+                if self._step is None:
+                    break
+                yield self._step
+        finally:
+            self._closed = True
+            self._go.release()
+            thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._result[0]
+
+    def _work(self) -> None:
+        try:
+            self._go.acquire()
+            self._result.append(self._call(self._on_step))
+        except BaseException as error:  # noqa: BLE001 - handed to the one who waits
+            self._error = error
+        finally:
+            self._step = None
+            self._there.release()
+
+    def _on_step(self, step: int, steps: int) -> None:
+        if self._closed:
+            raise Abandoned
+        self._step = Step(step=step, steps=steps)
+        self._there.release()
+        self._go.acquire()
+        if self._closed:
+            raise Abandoned
