@@ -30,3 +30,12 @@ test-editors: install ## both plug-ins in real VS Code and real Neovim
 
 vsix: ## plugin_vscode/*.vsix, the VS Code extension
 	@bash plugin_vscode/scripts/package.sh
+
+soak: install ## what takes hours: editors ten times, the daemon under kills
+	@bash scripts/soak.sh
+
+bench: install ## everything but the model, timed
+	@$(BIN)/python -m bench.latency
+
+clean: ## what was built; the environment and downloads stay
+	@rm -rf build dist plugin_vscode/dist plugin_vscode/*.vsix .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -25,3 +25,8 @@ def describe() -> dict[str, str]:
         "load": f"{os.getloadavg()[0]:.1f}",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
     }
+
+
+def machine_line() -> str:
+    """The same on one line, for the head of a report."""
+    return "; ".join(f"{key} {value}" for key, value in describe().items())

@@ -62,6 +62,7 @@ class Patience:
     stop: float = 2.0  # between SIGTERM and SIGKILL of a worker
     backoff_first: float = 0.5
     backoff_most: float = 30.0
+    backoff_forget: float = 10.0  # of a loaded worker's life, then its next fall waits least
     breaker_window: float = 60.0
     breaker_crashes: int = 5
 

@@ -215,6 +215,7 @@ class Supervisor:
             await asyncio.sleep(patience.ping)
             waits += 1
         self._missed_pongs = 0
+        ready_since = time.monotonic()
         while self._missed_pongs * patience.ping < patience.silence:
             if self._lease.paused(worker.pid):
                 self._missed_pongs = 0
@@ -222,13 +223,17 @@ class Supervisor:
                 self._missed_pongs += 1
                 worker.send({"op": "ping", "n": waits})
             await asyncio.sleep(patience.ping)
-            self._backoff_recovers()
+            self._recover(lived=time.monotonic() - ready_since)
         worker.kill()
         return f"did not answer for {patience.silence:g} s"
 
-    def _backoff_recovers(self) -> None:
-        """A worker that outlived the breaker's window has a clean slate at its next fall."""
+    def _recover(self, *, lived: float) -> None:
+        """A loaded worker that lives on is a sound one: its next fall is no loop.
+
+        The back-off forgets soon; the breaker, which sees slower loops, after its window.
+        """
+        if lived > self._patience.backoff_forget:
+            self._backoff = self._patience.backoff_first
         now = time.monotonic()
         if self._crashes and now - self._crashes[-1] > self._patience.breaker_window:
             self._crashes.clear()
-            self._backoff = self._patience.backoff_first
