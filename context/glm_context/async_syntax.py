@@ -69,7 +69,10 @@ class AsyncSyntax:
             except asyncio.CancelledError:
                 await self._kill()  # its answer would be taken for the next question's
                 raise
-        return asked.read(wire["result"]) if "result" in wire else asked.otherwise()
+        if "result" not in wire:
+            self.record.gave_up_on(fingerprint)
+            return asked.otherwise()
+        return asked.read(wire["result"])
 
     async def start(self) -> None:
         """Start the process ahead of the first question."""

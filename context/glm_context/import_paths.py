@@ -47,8 +47,12 @@ def targets(imported: ImportName, path: str, index: PathIndex) -> list[str]:
     wanted = [words] if words else []
     # `from package import module` and `use a::b::{c}` may name files.
     wanted += [[*words, name] for name in names[:8] if [name] != words[-1:]]
+    if len(words) > 1 and not relative:
+        wanted.append(words[:-1])  # `use a::b::function`
     found: list[str] = []
     for each in wanted:
+        if each is wanted[-1] and found and len(each) < len(words):
+            break
         best, paths = 0, list[str]()
         for candidate in index.files_with_stem(each[-1]):
             if candidate == path:
@@ -76,7 +80,7 @@ def words_of(module: str, path: str) -> tuple[list[str], bool]:
         base = folder.split("/") if folder else []
         base = base[: len(base) - (dots - 1)] if dots > 1 else base
         return [*base, *(w for w in module.lstrip(".").split(".") if w)], True
-    plain = _EXTENSION.sub("", module)
+    plain = _EXTENSION.sub("", module) if "/" in module else module
     return [word for word in _SEPARATORS.split(plain) if word not in _HERE][-6:], False
 
 

@@ -1,4 +1,4 @@
-"""What a client remembers of its parse processes: texts that killed one, and how often one died."""
+"""What a client remembers of its parse processes: texts that killed or tired one, and deaths."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ class ParseRecord:
 
     def died_of(self, fingerprint: str) -> None:
         self._deaths.append(self._clock())
+        self.gave_up_on(fingerprint)
+
+    def gave_up_on(self, fingerprint: str) -> None:
+        """This text is beyond the budget; it would be again."""
         self._killers[fingerprint] = None
         while len(self._killers) > MAX_KILLERS:
             self._killers.popitem(last=False)

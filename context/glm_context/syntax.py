@@ -67,7 +67,10 @@ class Syntax:
             self._kill()
             self.record.died_of(fingerprint)
             return asked.otherwise()
-        return asked.read(wire["result"]) if "result" in wire else asked.otherwise()
+        if "result" not in wire:
+            self.record.gave_up_on(fingerprint)
+            return asked.otherwise()
+        return asked.read(wire["result"])
 
     def close(self) -> None:
         """End the process. The next question starts another."""

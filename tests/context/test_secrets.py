@@ -181,8 +181,8 @@ def test_of_200_planted_secrets_none_is_in_index_or_snippets(plot: Plot, tmp_pat
             said.append(str(gathered.withheld))
             assert any(w.path == f"m2/{file}" for w in gathered.withheld), line
         assert leaked("\n".join(said), plot) == []
-    file = next(tmp_path.rglob("index.sqlite"))
-    db = sqlite3.connect(file)
+    database = next(tmp_path.rglob("index.sqlite"))
+    db = sqlite3.connect(database)
     stored = [zlib.decompress(text).decode() for (text,) in db.execute("SELECT text FROM chunks")]
     stored += [str(row) for row in db.execute("SELECT * FROM symbols")]
     stored += [str(row) for row in db.execute("SELECT term FROM vocabulary")]
