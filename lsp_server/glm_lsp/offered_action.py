@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from glm_lsp.documents import Document
 from glm_lsp.json_body import JsonObject
@@ -17,6 +18,7 @@ class Place:
     range: Range
     diagnostics: tuple[JsonObject, ...]
     capabilities: frozenset[str]
+    root: PurePosixPath | None = None  # the open folder that the document is in
 
     @property
     def empty(self) -> bool:

@@ -20,10 +20,12 @@ from glm_lsp.completer import Completer
 from glm_lsp.daemon_link import DaemonLink
 from glm_lsp.documents import DocumentStore
 from glm_lsp.features import (
+    ask_image,
     chat,
     code_action,
     completion,
     configuration,
+    draw_image,
     execute_command,
     index_progress,
     initialize,
@@ -99,6 +101,9 @@ def requests() -> dict[str, Callable[[LanguageServer, JsonObject], Any]]:
         "glm/status": status.status,
         "glm/models": models.models,
         "glm/chat": chat.chat,
+        "glm/askImage": ask_image.ask_image,
+        "glm/drawImage": draw_image.draw_image,
+        "textDocument/hover": ask_image.hover,
         "textDocument/codeAction": code_action.code_action,
     }
 

@@ -42,7 +42,8 @@ def unbounded(schema: Any, document: dict[str, Any], where: str) -> Iterator[str
         name = ref.rpartition("/")[2]
         yield from unbounded(document["components"]["schemas"][name], document, f"{where}/{name}")
     kind = schema.get("type")
-    if kind in NEEDED and not any(word in schema for word in NEEDED[kind]):
+    bounds = NEEDED.get(kind, ()) if isinstance(kind, str) else ()  # else a field called "type"
+    if bounds and not any(word in schema for word in bounds):
         yield where
     extra = schema.get("additionalProperties")
     if kind == "object" and extra not in (None, False):

@@ -10,6 +10,7 @@ from glm_daemon.routes.health import health_routes
 from glm_daemon.routes.metrics import metrics_routes
 from glm_daemon.routes.models import models_routes
 from glm_daemon.routes.openai import openai_routes
+from glm_daemon.routes.openai_chat import openai_chat_routes
 
 
 def all_routers() -> list[APIRouter]:
@@ -20,5 +21,6 @@ def all_routers() -> list[APIRouter]:
         models_routes(),
         engine_routes(),
         openai_routes(),
+        openai_chat_routes(),
         control_routes(),
     ]

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from glm_lsp.features import chat_actions, configuration
+from glm_lsp.features import ask_image, chat_actions, configuration, draw_image
 from glm_lsp.json_body import JsonObject
 from glm_lsp.offered_action import Action, Place
 from glm_lsp.params import read_object, read_range, read_string, read_uri
@@ -30,7 +30,11 @@ INFO = 3
 
 
 Contributor = Callable[[Place], Iterable[Action]]
-CONTRIBUTORS: tuple[Contributor, ...] = (chat_actions.actions,)
+CONTRIBUTORS: tuple[Contributor, ...] = (
+    chat_actions.actions,
+    ask_image.actions,
+    draw_image.actions,
+)
 
 
 class ModelAbilities:
@@ -80,6 +84,7 @@ async def code_action(server: LanguageServer, params: JsonObject) -> list[JsonOb
         if isinstance(diagnostics, list)
         else (),
         capabilities=await server.abilities.of(server),
+        root=server.folders.root_of(document.uri),
     )
     only = context.get("only")
     wanted = [kind for kind in only if isinstance(kind, str)] if isinstance(only, list) else None

@@ -38,6 +38,7 @@ def capabilities(profile: ClientProfile, fallback: Fallback) -> JsonObject:
         "positionEncoding": str(profile.encoding),
         "textDocumentSync": {"openClose": True, "change": INCREMENTAL, "save": True},
         "inlineCompletionProvider": {},
+        "hoverProvider": True,
         "codeActionProvider": {"codeActionKinds": list(KINDS)},
         "executeCommandProvider": {"commands": list(COMMANDS)},
         "workspace": {

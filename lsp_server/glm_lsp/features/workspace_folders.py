@@ -45,6 +45,10 @@ class WorkspaceFolders:
         shown = path.name if root is None else str(path.relative_to(root))
         return without_surrogates(shown)[-MAX_PATH:]
 
+    def roots(self) -> list[PurePosixPath]:
+        """Every open folder."""
+        return sorted(self._folders)
+
     def root_of(self, uri: str) -> PurePosixPath | None:
         """The innermost open folder that a document on disk is in."""
         path = path_in(uri)
