@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("glm_lsp.cli.status:run", "what the daemon is doing"),
     "stop": ("glm_lsp.cli.stop:run", "stop the daemon when its work is done"),
     "models": ("glm_daemon.models_command:run", "list, show, add and remove models"),
+    "eval": ("glm_codegen.evaluate.command:run", "measure a model by what its code does"),
     "setup": ("glm_lsp.cli.setup:run", "connect an editor: vscode, nvim, helix, emacs, vim"),
     "doctor": ("glm_lsp.cli.doctor:run", "check the installation, with a remedy for each fault"),
 }

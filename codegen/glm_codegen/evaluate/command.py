@@ -1,0 +1,35 @@
+"""`glm-lsp eval WHAT`: one table of evaluations, each imported only when called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+# name: (module:function taking argv and returning the exit code, one line of help)
+EVALUATIONS: dict[str, tuple[str, str]] = {
+    "humaneval-x": (
+        "glm_codegen.evaluate.humaneval_x_command:run",
+        "code that a model writes or translates, executed in a sandbox",
+    ),
+}
+
+
+def usage() -> str:
+    """Text of `glm-lsp eval --help`."""
+    lines = ["usage: glm-lsp eval WHAT [...]   see `glm-lsp eval WHAT --help`", "", "what:"]
+    return "\n".join([*lines, *(f"  {name:<12} {text}" for name, (_, text) in EVALUATIONS.items())])
+
+
+def run(argv: Sequence[str]) -> int:
+    """The `eval` subcommand. Raises GlmError."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if argv else 2
+    if argv[0] not in EVALUATIONS:
+        print(
+            f"glm-lsp eval: no evaluation {argv[0]!r}. See `glm-lsp eval --help`.", file=sys.stderr
+        )
+        return 2
+    module, function = EVALUATIONS[argv[0]][0].split(":")
+    return int(getattr(import_module(module), function)(argv[1:]))
