@@ -1,6 +1,6 @@
 """Trains nano-image's GPT, CogView at small size, over the codes of the trained tokenizer.
 
-    python -m recipes.nano_image.gpt_training --minutes 60 [--resume | --init-from models/nano-image]
+    python -m recipes.nano_image.gpt_training [--resume | --init-from models/nano-image]
 
 Writes `out/nano_image/gpt/checkpoint.safetensors` (resumable; SIGTERM saves and leaves) and
 `results/gpt.csv`: step, seconds, pictures seen, loss of codes, loss of captions (nats each).
