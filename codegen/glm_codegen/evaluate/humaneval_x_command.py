@@ -13,6 +13,7 @@ from typing import Any
 from glm_client.daemon_client import DaemonClient
 from glm_codegen.evaluate.humaneval_x_problems import (
     TASK_PREFIX,
+    has_file,
     language_of,
     read_problems,
     read_samples,
@@ -77,6 +78,8 @@ def run(argv: Sequence[str]) -> int:
     lines: list[dict[str, str]] = []
     for language in targets:
         missing = missing_tools(language)
+        if options.target == "all" and not has_file(options.path, language):
+            missing = ("its file",)
         if missing:
             report["not_run"].append({"language": language, "missing": list(missing)})
             continue

@@ -70,17 +70,24 @@ def language_of(name: str) -> str:
 
 def find_file(path: Path, language: str) -> Path:
     """The language's file: `path` itself, or the one in that folder. Raises BadRequest."""
-    if path.is_file():
-        return path
-    name = FILE_NAMES[language]
-    patterns = (f"humaneval_{name}.jsonl*", f"{name}.jsonl*", f"{language}.jsonl*")
-    found = [file for pattern in patterns for file in sorted(path.rglob(pattern))]
+    found = [path] if path.is_file() else _files(path, language)
     if not found:
         raise BadRequest(
-            f"There is no humaneval_{name}.jsonl in {path}.",
+            f"There is no humaneval_{FILE_NAMES[language]}.jsonl in {path}.",
             remedy="Name a file of HumanEval-X, or the folder that holds them.",
         )
     return found[0]
+
+
+def has_file(path: Path, language: str) -> bool:
+    """Whether the folder holds the language's file."""
+    return bool(_files(path, language))
+
+
+def _files(folder: Path, language: str) -> list[Path]:
+    name = FILE_NAMES[language]
+    patterns = (f"humaneval_{name}.jsonl*", f"{name}.jsonl*", f"{language}.jsonl*")
+    return [file for pattern in patterns for file in sorted(folder.rglob(pattern))]
 
 
 def read_problems(path: Path, language: str) -> tuple[Problem, ...]:

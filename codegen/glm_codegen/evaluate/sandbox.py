@@ -167,6 +167,7 @@ def _environment(folder: Path, extra: Mapping[str, str]) -> dict[str, str]:
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "LANG": "C.UTF-8",
+        "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(Path.home() / ".rustup")),
         **extra,
     }
 

@@ -1,4 +1,4 @@
-"""HumanEval-X on two tiny problems of our own: reading, judging in the sandbox, asking, counting."""
+"""HumanEval-X on tiny problems of our own: reading, judging in the sandbox, asking, counting."""
 
 from __future__ import annotations
 
@@ -243,6 +243,19 @@ def test_the_command_judges_saved_generations_and_names_missing_compilers(
         "Python/0": [lines[0]["generation"]],
         "Python/1": [lines[1]["generation"]],
     }
+
+
+def test_all_languages_that_have_a_file_are_run(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = folder / "none.jsonl"
+    file.write_text("")
+    arguments = ["humaneval-x", str(folder), "--target", "all", "--judge", str(file), "--json"]
+    assert dispatch(["eval", *arguments]) == 0
+    report = json.loads(capsys.readouterr().out)
+    not_run = {left["language"]: left["missing"] for left in report["not_run"]}
+    assert not_run["rust"] == ["its file"]
+    assert "python" in [found["language"] for found in report["languages"]]
 
 
 def test_wrong_usage_gets_a_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
