@@ -24,6 +24,7 @@ from glm_daemon.access import AccessRules
 from glm_daemon.app import create_app
 from glm_daemon.daemon_state import DaemonState
 from glm_daemon.engine_pool import EnginePool
+from glm_daemon.finetune_jobs import FinetuneJobs
 from glm_daemon.guarded_protocol import guarded_protocol
 from glm_daemon.listening_socket import UnixListener
 from glm_daemon.metrics import Metrics
@@ -79,7 +80,10 @@ class Daemon:
             queue=options.queue,
             engines=options.engines,
         )
-        self.state = DaemonState(pool=pool, metrics=metrics, drain=self.begin_drain)
+        self._jobs = FinetuneJobs(registry.parent, pool.lease)
+        self.state = DaemonState(
+            pool=pool, metrics=metrics, drain=self.begin_drain, finetune=self._jobs
+        )
         self._end_asked = asyncio.Event()
         port = tcp.getsockname()[1] if tcp else 0
         self.app = create_app(self.state, AccessRules.for_tcp(options.tcp, port))
@@ -101,6 +105,7 @@ class Daemon:
         serving = asyncio.create_task(self._server.serve(sockets=sockets))
         watching = asyncio.create_task(self._look_round())
         self.state.pool.start_default()
+        self._jobs.open()
         LOG.info("serving, pid %d", os.getpid())
         try:
             ended = asyncio.create_task(self._end_asked.wait())
@@ -111,7 +116,7 @@ class Daemon:
             watching.cancel()
             self._server.should_exit = True
             self._unix.remove()
-            await self.state.pool.close()
+            await asyncio.gather(self.state.pool.close(), self._jobs.close())
             await serving
         LOG.info("ended")
 
@@ -134,9 +139,9 @@ class Daemon:
                 self.begin_drain()
 
     def _idle_for(self) -> float:
-        """Seconds since the last request; 0 while any connection or request is open."""
+        """Seconds since the last request; 0 while a connection, a request or a job is open."""
         pool = self.state.pool
-        if self._server.server_state.connections or pool.busy:
+        if self._server.server_state.connections or pool.busy or self._jobs.busy:
             return 0.0
         return time.monotonic() - self.state.last_request
 
@@ -153,6 +158,7 @@ class Daemon:
             return
         LOG.warning("asked to end at once")
         self.state.pool.kill_now()
+        self._jobs.kill_now()
         self._unix.remove()
         os._exit(EXIT_KILLED)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fastapi import Request
 
 from glm_daemon.engine_pool import EnginePool
+from glm_daemon.finetune_jobs import FinetuneJobs
 from glm_daemon.metrics import Gauges, Metrics
 from glm_daemon.supervisor import EngineState
 from glm_protocol.build import build_id, package_version
@@ -23,6 +24,7 @@ class DaemonState:
     pool: EnginePool
     metrics: Metrics
     drain: Callable[[], None]
+    finetune: FinetuneJobs | None = None
     draining: bool = False
     started: float = field(default_factory=time.monotonic)
     last_request: float = field(default_factory=time.monotonic)  # monitoring does not count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from glm_codegen.finetune.event_lines import append_event
 from glm_protocol.errors import BadRequest, GlmError
 from glm_protocol.folders import user_folders
 
@@ -49,6 +51,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fsdp", action="store_true", help="under torchrun: spread the base over the processes"
     )
+    parser.add_argument("--events", type=Path, help=argparse.SUPPRESS)  # of the daemon's jobs
+    parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="end with one JSON object, the receipt")
     return parser
 
@@ -56,8 +60,10 @@ def arguments() -> argparse.ArgumentParser:
 class Teller:
     """Progress for people on stderr, and every event to the run's folder once it is there."""
 
-    def __init__(self) -> None:
+    def __init__(self, events: Path | None = None) -> None:
+        """`events`: a file to append every event to, with its line for people."""
         self.sink: Any = None  # RunFolder.tell
+        self._events = events
         self._live = sys.stderr.isatty()
 
     def __call__(self, kind: str, words: Mapping[str, Any]) -> None:
@@ -67,6 +73,8 @@ class Teller:
         if self.sink is not None:
             self.sink(kind, **words)
         line = line_of(kind, words)
+        if self._events is not None:
+            append_event(self._events, kind, {**words, "line": line})
         if line is None:
             return
         if kind == "step" and self._live:
@@ -131,7 +139,9 @@ def run(argv: Sequence[str]) -> int:
     if name.endswith(".candidate") or options.minutes <= 0 or options.epochs <= 0:
         raise BadRequest("Name no adapter `….candidate`; minutes and epochs are above zero.")
     _be_modest(options.threads)
-    teller = Teller()
+    if options.parent is not None:
+        die_with(options.parent)
+    teller = Teller(options.events)
     stopped: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _frame: stopped.append(got))
@@ -189,6 +199,15 @@ def run(argv: Sequence[str]) -> int:
     if options.json:
         print(json.dumps(receipt))
     return 0
+
+
+def die_with(parent: int) -> None:
+    """Ask Linux for SIGKILL at the parent's death: also a stopped process ends then, and the
+    next daemon resumes from the last checkpoint."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _be_modest(threads: int | None) -> None:

@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -27,6 +25,7 @@ from typing import Any
 
 import torch
 
+from glm_codegen.finetune.event_lines import append_event
 from glm_codegen.finetune.run_files import read_tensors, sweep, write_json, write_tensors
 from glm_codegen.finetune.samples import Row
 from glm_protocol.completion import CodeContext, CompletionMode, Snippet
@@ -126,16 +125,8 @@ class RunFolder:
         return read_json(self.path / name)
 
     def tell(self, kind: str, **words: Any) -> None:
-        """Append one event; a full disk costs the line, not the run."""
-        line = json.dumps({"kind": kind, "at": round(time.time(), 3), **words}) + "\n"
-        try:
-            with os.fdopen(
-                os.open(self.path / "events.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-                "w",
-            ) as stream:
-                stream.write(line)
-        except OSError:
-            return
+        """Append one event."""
+        append_event(self.path / "events.jsonl", kind, words)
 
 
 def _flat(name: str, rows: Sequence[Row]) -> dict[str, torch.Tensor]:

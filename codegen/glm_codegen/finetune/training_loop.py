@@ -169,7 +169,7 @@ class Trainer:
         look = replace(watch.measure(self.trainable), step=state.step)
         self.trainable.network.train()
         looks = (*state.looks, look)
-        if state.best is None or look.score > state.best.look.score:
+        if state.best is None or look.score >= state.best.look.score:
             best = Best(look=look, matrices=self.trainable.matrices())
             state = replace(state, best=best)
         if self._ranks.leads:

@@ -6,11 +6,13 @@ from fastapi import APIRouter
 
 from glm_daemon.routes.control import control_routes
 from glm_daemon.routes.engine import engine_routes
+from glm_daemon.routes.fine_tuning import fine_tuning_routes
 from glm_daemon.routes.health import health_routes
 from glm_daemon.routes.metrics import metrics_routes
 from glm_daemon.routes.models import models_routes
 from glm_daemon.routes.openai import openai_routes
 from glm_daemon.routes.openai_chat import openai_chat_routes
+from glm_daemon.routes.openai_images import openai_images_routes
 
 
 def all_routers() -> list[APIRouter]:
@@ -21,6 +23,8 @@ def all_routers() -> list[APIRouter]:
         models_routes(),
         engine_routes(),
         openai_routes(),
+        openai_images_routes(),
+        fine_tuning_routes(),
         openai_chat_routes(),
         control_routes(),
     ]
