@@ -21,14 +21,15 @@ from typing import Any
 from glm_context.context_worker import ContextWorker
 from glm_context.gathered import CursorSite, Gathered, RecentPlace
 from glm_context.secret_files import is_secret_file
-from glm_lsp.context_window import ContextWindow, unix_lines
-from glm_lsp.documents import Document
+from glm_lsp.context_window import ContextWindow, unix_lines, window_at
+from glm_lsp.documents import Cursor, Document
 from glm_lsp.position_codec import without_surrogates
 from glm_protocol.completion import Snippet
 from glm_protocol.folders import user_folders
 from glm_protocol.settings import ContextSettings
 
-BUDGET_S = 0.012  # a completion waits so long for its first snippets, and never for newer ones
+BUDGET_S = 0.008  # a completion waits so long at a place that nothing was gathered for
+FAR = 20  # lines from which a place is another one
 QUESTION_S = 2.0  # a question in words waits so long
 MAX_WORKERS = 4
 MAX_PINNED = 64
@@ -91,8 +92,9 @@ class WorkspaceKnowledge:
     def begin(self, document: Document) -> None:
         """A document was opened: have its folder's worker ready."""
         worker = self._worker(document.uri)
-        if worker is not None:
+        if worker is not None and document.unusable is None:
             self._in_background(worker.start())
+            self._ask(document, window_at(document, Cursor(line=0, index=0)))
 
     def note(self, document: Document, line: int) -> None:
         """The user edits or looks at this line."""
@@ -125,7 +127,7 @@ class WorkspaceKnowledge:
         self.note(document, window.line)
         pinned = self._pinned.get(document.uri)
         asking = self._ask(document, window)
-        if pinned is None and asking is not None:
+        if asking is not None and (pinned is None or abs(pinned.line - window.line) > FAR):
             await asyncio.wait({asking}, timeout=BUDGET_S)
             pinned = self._pinned.get(document.uri)
         waited = 1e3 * (time.perf_counter() - began)
@@ -169,7 +171,7 @@ class WorkspaceKnowledge:
         """Have the snippets gathered anew; one question a document at a time."""
         uri = document.uri
         worker = self._worker(uri)
-        if worker is None:
+        if worker is None or self.is_secret(document):
             return None
         if uri not in self._asking:
             before = without_surrogates(text_before(document, window))
@@ -190,10 +192,11 @@ class WorkspaceKnowledge:
         if answer is None:
             return
         gathered, took = answer
-        before = self._pinned.get(uri)
-        if before is None or differs(before.gathered, gathered):
-            kept = gathered if before is None else in_kept_order(before.gathered, gathered)
-            self._pinned[uri] = Pinned(gathered=kept, line=line, gathered_ms=took)
+        kept, before = gathered, self._pinned.get(uri)
+        if before is not None and abs(before.line - line) <= FAR:
+            changed = differs(before.gathered, gathered)
+            kept = in_kept_order(before.gathered, gathered) if changed else before.gathered
+        self._pinned[uri] = Pinned(gathered=kept, line=line, gathered_ms=took)
         self._pinned.move_to_end(uri)
         while len(self._pinned) > MAX_PINNED:
             self._pinned.popitem(last=False)
