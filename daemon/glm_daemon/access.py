@@ -21,6 +21,8 @@ from glm_protocol.errors import BadRequest
 UNIX_HOSTS = frozenset({b"glm-lsp", b"localhost"})
 BEARER = b"bearer "
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# OpenAI's clients send pictures so. Origin, Sec-Fetch-Site and token are checked all the same.
+FORM_PATHS = frozenset({"/v1/images/edits"})
 
 
 REMEDY = "See docs/security.md for what the daemon accepts."
@@ -88,7 +90,7 @@ class AccessGuard:
         if not unix:
             self._check_token(headers)
         if scope["method"] in BODY_METHODS and not (unix and _is_bodiless(headers)):
-            _check_json(headers)
+            _check_kind(headers, form=scope["path"] in FORM_PATHS)
 
     def _check_token(self, headers: list[tuple[bytes, bytes]]) -> None:
         shown = _values(headers, b"authorization")
@@ -103,9 +105,13 @@ class AccessGuard:
             )
 
 
-def _check_json(headers: list[tuple[bytes, bytes]]) -> None:
-    kinds = _values(headers, b"content-type")
-    if len(kinds) != 1 or kinds[0].partition(b";")[0].strip().lower() != b"application/json":
+def _check_kind(headers: list[tuple[bytes, bytes]], *, form: bool) -> None:
+    kinds = [
+        value.partition(b";")[0].strip().lower() for value in _values(headers, b"content-type")
+    ]
+    if form and kinds == [b"multipart/form-data"]:
+        return
+    if kinds != [b"application/json"]:
         raise Refused(415, "The body must be application/json.")
 
 

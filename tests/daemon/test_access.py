@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from glm_daemon.access import AccessRules
+from glm_daemon.access import FORM_PATHS, AccessRules
 from glm_daemon.serve_options import TcpAddress, TcpOptions
 from tests.support.local_daemon import TOKEN, LocalDaemon, local_daemon
 
@@ -108,6 +108,8 @@ async def test_bodies_are_json_and_reads_change_nothing() -> None:
             if method != "POST":
                 continue
             for kind in kinds:
+                if path in FORM_PATHS and kind.startswith("multipart/"):
+                    continue
                 headers = ("host: glm-lsp", f"content-type: {kind}")
                 assert await ask(here, False, method, path, *headers) == 415
             assert await ask(here, False, method, path, "host: glm-lsp") == 415
