@@ -7,7 +7,8 @@ import { Terminal } from './terminal.mjs';
 
 const INIT = `
 vim.opt.runtimepath:prepend(${JSON.stringify(path.join(REPOSITORY, 'plugin_nvim'))})
-vim.g.glm_lsp = { settings = { model = 'fake', trace = { server = 'verbose' } } }
+-- Without context the fake's answer follows from the open file alone.
+vim.g.glm_lsp = { settings = { model = 'fake', trace = { server = 'verbose' }, context = { enable = false } } }
 vim.keymap.set('i', '<Tab>', function()
   return require('glm_lsp').accept() and '' or '<Tab>'
 end, { expr = true })

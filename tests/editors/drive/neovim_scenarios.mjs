@@ -23,6 +23,9 @@ export async function runNeovim(out, editors, program) {
     lab.folder('project', '.git');
     for (const file of ['first.py', 'through.py', 'race.py', 'pieces.py', 'killed.py', 'server.py', 'switch.py']) lab.write(`project/${file}`, `${FUNCTION}\n`);
     lab.write('project/unicode.py', 'def greet():\n    s = "\n');
+    lab.write('project/documented.py', 'def add(a, b):\n    return a + b\n');
+    lab.write('project/drawn.md', '# Drawn\n\n');
+    fs.copyFileSync(path.join(REPOSITORY, 'plugin_vscode', 'media', 'icon.png'), path.join(lab.root, 'project', 'shot.png'));
     lab.installServer();
     await terminal.open();
 
@@ -162,6 +165,59 @@ export async function runNeovim(out, editors, program) {
       }
       terminal.send('a');
       await again(nvim, value('switch.py', prefix));
+    });
+
+    /** The text of all windows of the current tab. */
+    const windows = async () => nvim.lua("table.concat(vim.tbl_map(function(w) return table.concat(vim.api.nvim_buf_get_lines(vim.api.nvim_win_get_buf(w), 0, -1, false), '\\n') end, vim.api.nvim_tabpage_list_wins(0)), '\\n')");
+
+    await scenario('a question is answered, about code and about a picture', async () => {
+      await nvim.command('edit first.py');
+      await nvim.command('GLM ask What does this file do?');
+      await until('the answer', async () => (await windows()).includes('fake_answer_'), 15_000);
+      await nvim.command('only');
+      await nvim.command('GLM image shot.png What is this?');
+      await until('the answer about the picture', async () => (await windows()).includes('fake_sight_'), 15_000);
+      await nvim.shot('image-question');
+      await nvim.command('only');
+    });
+
+    await scenario('a picture is drawn into the workspace and linked', async () => {
+      await nvim.command('edit drawn.md');
+      await nvim.command('GLM draw a red circle');
+      const folder = path.join(lab.root, 'project');
+      const file = await until('a picture in the workspace', () => fs.readdirSync(folder).find(name => name.endsWith('.png') && name !== 'shot.png'), 15_000);
+      await until('its link', async () => (await windows()).includes(`](${file})`));
+      await nvim.command('write');
+      await nvim.shot('drawn');
+    });
+
+    await scenario('a file is translated beside its source', async () => {
+      await nvim.command('edit through.py');
+      await nvim.command('GLM translate javascript');
+      await until('the diff', async () => (await windows()).includes('fake_translation_') && (await nvim.lua('vim.wo.diff')), 20_000);
+      await nvim.shot('translation');
+      await nvim.command('write');
+      await until('the new file', () => fs.existsSync(path.join(lab.root, 'project', 'through.js')));
+      await nvim.command('tabclose');
+    });
+
+    await scenario('documentation is proposed as a diff and written when taken', async () => {
+      await nvim.command('edit documented.py');
+      await nvim.command('1GLM document');
+      await until('the question', async () => (await nvim.lua('vim.api.nvim_list_tabpages()')).length === 2, 20_000);
+      await sleep(300);
+      await nvim.shot('documentation');
+      await terminal.type('1\r');
+      await until('the docstring', async () => (await windows()).includes('"""'));
+      await nvim.command('write');
+    });
+
+    await scenario('why there was no suggestion is told', async () => {
+      await nvim.command('edit first.py');
+      await nvim.command('GLM why');
+      await until('the account', async () => (await nvim.lua('vim.bo.filetype')) === 'json');
+      await nvim.shot('why');
+      await nvim.command('close');
     });
 
     await scenario('status, health and restart are at hand; the log holds no code', async () => {

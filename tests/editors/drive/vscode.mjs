@@ -155,6 +155,30 @@ export class VsCode {
     await this.press('Enter');
   }
 
+  /** The panel's page, which VS Code puts into frames within frames. */
+  async panel() {
+    return until('the panel', async () => {
+      for (const frame of this.page.frames()) {
+        if ((await frame.locator('#turns').count().catch(() => 0)) > 0) return frame;
+      }
+      return undefined;
+    }, 20_000, 100);
+  }
+
+  /** Choose an entry of the open list. */
+  async pick(text) {
+    const row = this.page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first();
+    await row.waitFor();
+    await row.click();
+  }
+
+  /** Press a button of a notification. */
+  async answer(text) {
+    const button = this.page.locator('.notifications-toasts .monaco-button', { hasText: text }).first();
+    await button.waitFor({ timeout: 15_000 });
+    await button.click();
+  }
+
   /** Take the last character away and type it again: a new request, as from a user who goes on. */
   async nudge(character) {
     await this.press('Backspace');

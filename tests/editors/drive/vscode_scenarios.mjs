@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
-import { contextHash, equal, Lab, sleep, tryKill, until, within } from './lab.mjs';
+import { contextHash, equal, Lab, REPOSITORY, sleep, tryKill, until, within } from './lab.mjs';
 import { VsCode } from './vscode.mjs';
 
 const FUNCTION = 'def add(a, b):\n    ';
@@ -22,10 +22,15 @@ export async function runVsCode(out, editors, vsix) {
     const workspace = lab.folder('project');
     for (const file of ['first.py', 'through.py', 'killed.py', 'server.py', 'switch.py', 'latency.py']) lab.write(`project/${file}`, FUNCTION);
     lab.write('project/unicode.py', 'def greet():\n    s = "');
+    lab.write('project/documented.py', 'def add(a, b):\n    return a + b\n');
+    lab.write('project/notes.md', '# Notes\n\n![a screenshot](shot.png)');
+    lab.write('project/drawn.md', '# Drawn\n\n');
+    fs.copyFileSync(path.join(REPOSITORY, 'plugin_vscode', 'media', 'icon.png'), path.join(workspace, 'shot.png'));
     lab.installServer();
     await code.start(vsix, {
       machine: { 'glm.model': 'fake' },
-      user: { 'editor.autoClosingBrackets': 'never', 'editor.autoClosingQuotes': 'never', 'glm.trace.server': 'verbose' },
+      // Without context the fake's answer follows from the open file alone.
+      user: { 'editor.autoClosingBrackets': 'never', 'editor.autoClosingQuotes': 'never', 'glm.trace.server': 'verbose', 'glm.context.enable': false },
     });
 
     await code.openFolder(workspace, true);
@@ -197,6 +202,84 @@ export async function runVsCode(out, editors, vsix) {
       for (const secret of ['def add', 'fake_value_', '漢字']) {
         if (log.includes(secret)) throw new Error(`the log holds code: ${secret}`);
       }
+    });
+
+    await scenario('the panel answers in words and about a pasted picture', async () => {
+      await code.openFile('first.py');
+      await code.command('GLM: Open the Panel');
+      const panel = await code.panel();
+      await panel.locator('textarea').fill('What does this file do?');
+      await panel.locator('textarea').press('Enter');
+      await panel.locator('.assistant', { hasText: 'fake_answer_' }).waitFor({ timeout: 15_000 });
+      await panel.locator('input[type=file]').setInputFiles(path.join(lab.root, 'project', 'shot.png'));
+      await panel.locator('#pictures img').waitFor();
+      await panel.locator('textarea').fill('What is this?');
+      await code.shot('panel-picture');
+      await panel.locator('button.main').click();
+      await panel.locator('.assistant', { hasText: 'fake_sight_' }).waitFor({ timeout: 15_000 });
+      await code.shot('panel');
+    });
+
+    await scenario('a screenshot that the text links to is read', async () => {
+      await code.openFile('notes.md');
+      await code.press('Control+End');
+      await code.press('ArrowLeft');
+      await code.press('ArrowLeft');
+      await code.command('GLM: Ask About an Image…');
+      await code.pick('Read its text');
+      const panel = await code.panel();
+      await panel.locator('.turn.user', { hasText: 'Read its text' }).waitFor({ timeout: 15_000 });
+      await panel.locator('.assistant', { hasText: 'fake_sight_' }).last().waitFor();
+      await code.shot('image-question');
+    });
+
+    await scenario('a picture is drawn into the workspace and linked', async () => {
+      await code.openFile('drawn.md');
+      await code.press('Control+End');
+      await code.command('GLM: Draw Image…');
+      await code.type('a red circle', 5);
+      await code.press('Enter');
+      await code.pick('64x64');
+      await code.answer('Insert Link');
+      await code.openFile('drawn.md');
+      const file = await until('a picture in the workspace', () => fs.readdirSync(workspace).find(name => name.endsWith('.png') && name !== 'shot.png'));
+      await code.press('Control+s');
+      await until('its link', () => lab.read('project/drawn.md').includes(`](${file})`));
+      await code.shot('drawn');
+    });
+
+    await scenario('a file is translated beside its source', async () => {
+      await code.openFile('through.py');
+      await code.command('GLM: Translate File…');
+      await code.pick('JavaScript');
+      await code.page.locator('.diff-editor, .monaco-diff-editor').first().waitFor({ timeout: 20_000 });
+      await code.page.locator('.view-line', { hasText: 'fake_translation_' }).first().waitFor();
+      await code.shot('translation');
+      await code.answer('Create through.js');
+      await until('the new file', () => fs.existsSync(path.join(workspace, 'through.js')) && lab.read('project/through.js').includes('fake_translation_'));
+    });
+
+    await scenario('documentation is proposed as a diff and written when taken', async () => {
+      await code.openFile('documented.py');
+      await code.press('Control+Home');
+      await code.command('GLM: Write Documentation');
+      await code.page.locator('.diff-editor, .monaco-diff-editor').first().waitFor({ timeout: 20_000 });
+      await code.shot('documentation');
+      await code.answer('Apply');
+      await code.openFile('documented.py');
+      await code.press('Control+s');
+      await until('the docstring', () => lab.read('project/documented.py').includes('"""'));
+    });
+
+    await scenario('models are listed, and why there was no suggestion is told', async () => {
+      await code.command('GLM: Pick Model…');
+      await code.page.locator('.quick-input-list .monaco-list-row', { hasText: 'fake' }).first().waitFor();
+      await code.shot('models');
+      await code.press('Escape');
+      await code.openFile('first.py');
+      await code.command('GLM: Why No Suggestion?');
+      await code.page.locator('.tab.active', { hasText: 'GLM Last Suggestion' }).waitFor();
+      await code.shot('why');
     });
 
     await scenario('light theme, settings page', async () => {
