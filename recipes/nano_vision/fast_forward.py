@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from glm_vision.models.cogvlm import CogVLMForCausalLM
 from glm_vision.models.rotary import rotate, rotation
+from recipes.nano_vision.tokenizer import BOS
 
 TEXT_START = 4  # position of the first text token: bos 0, boi 1, patches 2, eoi 3
 NO_SEGMENT = -1  # padding
@@ -57,7 +58,7 @@ def logits_of(
     slots_BND = inner.vision(pixels_B3SS)
     vision = slots_BND.shape[1] - 1
     words_BTD = inner.embed_tokens(tokens_BT)
-    bos_B1D = inner.embed_tokens(torch.full_like(tokens_BT[:, :1], model.config.bos_token_id))
+    bos_B1D = inner.embed_tokens(torch.full_like(tokens_BT[:, :1], BOS))
     x = torch.cat(
         (slots_BND[:, :vision], bos_B1D.to(slots_BND.dtype), slots_BND[:, vision:],
          words_BTD.to(slots_BND.dtype)), dim=1

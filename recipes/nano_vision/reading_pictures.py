@@ -93,6 +93,7 @@ class ReadingPictures:
         )
         strip = even_ink(strip)
         if choose.random() < 0.2:
-            noise = np.random.default_rng(choose.randrange(2**32)).normal(0, 0.05, strip.shape)
+            random_numbers = np.random.default_rng(choose.randrange(2**32))
+            noise = np.asarray(random_numbers.normal(0, 0.05, strip.shape))
             strip = np.clip(strip + noise.astype(np.float32), 0, 1)
         return strip

@@ -16,6 +16,7 @@ are ink: 0 on the background, 1 where the text is darkest, whatever the colours 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -30,7 +31,7 @@ ROWS = COLUMNS // GRID  # patch rows of a segment
 ABOVE, BELOW = 1.15, 0.4  # of the ascent: what a cell shows over and under the baseline
 _FAINT = 0.2  # of the darkest ink: text fainter than this is left as faint as it is
 
-Ink = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+Ink = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def strip_of(ink: Image.Image, *, left: float, baseline: float, pitch: float, ascent: float) -> Ink:
@@ -48,7 +49,7 @@ def strip_of(ink: Image.Image, *, left: float, baseline: float, pitch: float, as
     box = (left - x0, top - y0, right - x0, bottom - y0)
     size = (COLUMNS * CELL, CELL)
     strip = region.resize(size, Image.Resampling.BILINEAR, box=box)
-    return np.asarray(strip, dtype=np.float32) / 255
+    return np.asarray(strip, dtype=np.float32) / np.float32(255)
 
 
 def even_ink(strip: Ink) -> Ink:

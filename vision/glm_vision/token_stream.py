@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers.generation import StoppingCriteria, StoppingCriteriaList
+from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
 
@@ -82,8 +82,9 @@ class TokenStream:
     def next(self) -> list[int] | None:
         """The next token of each row, or None at the end. Raises what `generate` raised."""
         found = self._tokens.get()
-        if isinstance(found, BaseException):
+        if not isinstance(found, list):
             self._thread.join()
+        if isinstance(found, BaseException):
             raise found
         return found
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
 from glm_protocol.errors import ModelUnusable, PromptTooLong, Unsupported
 from glm_runtime.weight_files import weight_files
 from glm_vision.token_stream import Sampling, TokenStream
 from glm_vision.vision_model import Started, Turn
 
+PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 UNKNOWN_LENGTH = 4096  # tokens, where the config names no positions
 
 
@@ -58,7 +59,7 @@ class TransformersReader:
     def start(self, rows: Sequence[Sequence[Turn]], sampling: Sampling) -> Started:
         if not self.sees and any(turn.pictures for row in rows for turn in row):
             raise Unsupported("This model's processor takes no pictures: it is blind.")
-        chats = [[_message(turn) for turn in row] for row in rows]
+        chats = [[_message(turn, plain=not self.sees) for turn in row] for row in rows]
         try:
             inputs = self.processor.apply_chat_template(
                 chats if len(chats) > 1 else chats[0],
@@ -108,7 +109,10 @@ class TransformersReader:
         return 0
 
 
-def _message(turn: Turn) -> dict[str, Any]:
+def _message(turn: Turn, *, plain: bool) -> dict[str, Any]:
+    """`plain`: as tokenizers' templates take it."""
+    if plain:
+        return {"role": turn.role, "content": turn.text}
     pictures = [{"type": "image", "image": picture} for picture in turn.pictures]
     return {"role": turn.role, "content": [*pictures, {"type": "text", "text": turn.text}]}
 
@@ -117,10 +121,11 @@ def read_folder(folder: Path, *, device: str, dtype: torch.dtype) -> Transformer
     """Raises ModelUnusable, naming what is wrong with the folder."""
     weight_files(folder)  # refuses pickles and torn folders with a sentence
     try:
-        processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
-            folder, local_files_only=True, trust_remote_code=False
-        )
-        model = AutoModelForImageTextToText.from_pretrained(
+        # Without its file a model has no image processor: what is left of it can be talked to.
+        blind = not any((folder / name).is_file() for name in PROCESSOR_FILES)
+        reader: Any = AutoTokenizer if blind else AutoProcessor
+        processor = reader.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        model: Any = AutoModelForImageTextToText.from_pretrained(
             folder,
             local_files_only=True,
             trust_remote_code=False,

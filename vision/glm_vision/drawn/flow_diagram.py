@@ -78,12 +78,14 @@ def draw_flow(chooser: random.Random, font: ImageFont.FreeTypeFont) -> FlowDiagr
         for place in range(count):
             offset = (widest - count) / 2 + place
             if direction == "TD":
-                left, top = margin + offset * (wide + across_gap), margin + number * (tall + gap)
+                left = margin + offset * (wide + across_gap)
+                top = float(margin + number * (tall + gap))
             else:
-                left, top = margin + number * (wide + gap), margin + offset * (tall + across_gap)
+                left = float(margin + number * (wide + gap))
+                top = margin + offset * (tall + across_gap)
             shift = chooser.randrange(-4, 5)
-            left, top = left + shift, top + (shift if direction == "LR" else 0)
-            row.append((int(left), int(top), int(left) + wide, int(top) + tall))
+            x, y = int(left + shift), int(top + (shift if direction == "LR" else 0))
+            row.append((x, y, x + wide, y + tall))
         places.append(row)
     boxes = [box for row in places for box in row]
     width, height = max(b[2] for b in boxes) + margin, max(b[3] for b in boxes) + margin

@@ -55,7 +55,7 @@ def html_of(elements: list[tuple[str, str]]) -> str:
 
 def draw_screen(chooser: random.Random, font: ImageFont.FreeTypeFont) -> ScreenMockup:
     """Two to five elements, one under the other."""
-    unit = font.size
+    unit = int(font.size)
     kinds = [chooser.choice(list(_TEXTS)) for _ in range(chooser.randrange(1, 5))]
     if chooser.random() < 0.7:
         kinds.insert(0, "heading")
@@ -71,11 +71,11 @@ def draw_screen(chooser: random.Random, font: ImageFont.FreeTypeFont) -> ScreenM
     for kind in kinds:
         text = chooser.choice(_TEXTS[kind])
         used = big if kind == "heading" else font
-        across = int(used.getlength(text))
+        across, half = int(used.getlength(text)), int(used.size) // 2
         tall = int(2.2 * unit)
         centre = y + tall // 2
         if kind in ("heading", "text"):
-            box = (left, centre - used.size // 2, left + across, centre + used.size // 2)
+            box = (left, centre - half, left + across, centre + half)
             pen.text((left, centre), text, line, used, anchor="lm")
         elif kind == "checkbox":
             side = int(1.1 * unit)

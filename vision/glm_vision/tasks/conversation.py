@@ -87,7 +87,8 @@ class Conversation:
             cut = min((at for stop in self.stop if (at := text.find(stop)) >= 0), default=-1)
             if cut >= 0:
                 text = text[:cut]
-            piece = "" if text.endswith("\ufffd") else text[len(shown) :]
+            sure = len(text) - self._held_back(text) if cut < 0 else len(text)
+            piece = "" if text.endswith("\ufffd") else text[len(shown) : sure]
             shown += piece
             yield piece if live else ""
             if cut >= 0:
@@ -98,6 +99,18 @@ class Conversation:
         if live and len(text) > len(shown):
             yield text[len(shown) :]
         return text
+
+    def _held_back(self, text: str) -> int:
+        """Characters at the end that may turn out to begin a stop word."""
+        return max(
+            (
+                length
+                for stop in self.stop
+                for length in range(1, len(stop))
+                if text.endswith(stop[:length])
+            ),
+            default=0,
+        )
 
     def ask_all(
         self, rows: Sequence[Sequence[Turn]], *, max_tokens: int
