@@ -16,7 +16,7 @@ from glm_codegen.prompt_formats.chat_prompt import chat_prompt
 from glm_codegen.prompt_formats.chat_template import ChatTemplate, TemplateRefused
 from glm_codegen.row_plan import ModelParts, Planner, RowPlan
 from glm_protocol.chat import ChatRequest
-from glm_protocol.errors import PromptTooLong, Unsupported
+from glm_protocol.errors import ModelUnusable, PromptTooLong, Unsupported
 from glm_runtime.sampling import Sampler, Sampling
 
 CODEGEEX4_MARKS = ("<|code_prefix|>", "<|code_suffix|>", "<|code_middle|>")
@@ -24,7 +24,16 @@ CODEGEEX4_MARKS = ("<|code_prefix|>", "<|code_suffix|>", "<|code_middle|>")
 
 def form_of(parts: ModelParts) -> RoleForm | ChatTemplate | None:
     """How this model is talked to; None where it cannot chat. Raises ModelUnusable."""
-    return None if parts.folder is None else choose_chat_form(parts.folder)
+    form = None if parts.folder is None else choose_chat_form(parts.folder)
+    if isinstance(form, RoleForm):
+        missing = [name for name in form.needs if parts.tokenizer.control_id(name) is None]
+        if missing:
+            raise ModelUnusable(
+                f"{parts.folder}: the chat form {form.name} needs {', '.join(missing)}, which the"
+                " tokenizer lacks.",
+                remedy="Choose another form, or fetch the tokenizer's files of this very model.",
+            )
+    return form
 
 
 def chat_planner(parts: ModelParts) -> Planner:

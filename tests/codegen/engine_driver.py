@@ -16,6 +16,7 @@ from glm_codegen.row_plan import ModelParts
 from glm_protocol.answers import End, FinishReason
 from glm_protocol.completion import CodeContext, CompletionRequest
 from glm_protocol.errors import GlmError
+from glm_protocol.requests import AnyRequest
 from glm_runtime.device import Placement, TorchAccelerator, choose_placement
 from glm_runtime.engine import EngineInfo, EngineOptions
 from glm_runtime.lora_weights import LoraWeights
@@ -81,7 +82,7 @@ def gather(engine: CodeEngine, answers: dict[str, Answer], *, steps: int | None 
     return taken
 
 
-def complete(engine: CodeEngine, asked: CompletionRequest) -> Answer:
+def complete(engine: CodeEngine, asked: AnyRequest) -> Answer:
     answers: dict[str, Answer] = {}
     engine.submit(asked)
     gather(engine, answers)

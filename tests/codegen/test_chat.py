@@ -157,6 +157,20 @@ def test_unsound_folders_are_refused(tmp_path: Path) -> None:
         choose_chat_form(tmp_path)
 
 
+def test_a_form_whose_tokens_the_tokenizer_lacks_is_refused(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, **{FORM_KEY: "glm4"})
+    lacking = TextTokenizer(byte_tokenizer(("[gMASK]", "<sop>", "<|user|>")))
+    made = ModelParts(
+        model="m",
+        tokenizer=lacking,
+        prompt_format=choose_format(lacking),
+        context_length=99,
+        folder=folder,
+    )
+    with pytest.raises(ModelUnusable, match=r"glm4 needs <\|system\|>, <\|assistant\|>"):
+        chat_planner(made)
+
+
 def test_a_model_without_a_form_says_how_to_get_one(tmp_path: Path) -> None:
     planner = chat_planner(parts(tmp_path))
     with pytest.raises(Unsupported, match=r"m cannot chat.*glm-lsp models add.*GB"):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from glm_codegen.prompt_formats.chat_forms import FORM_NAMES
 from glm_protocol.errors import BadRequest
 
 _DESCRIPTION = """\
@@ -38,6 +39,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("destination", metavar="DST", type=Path, help="the folder to make")
     made.add_argument(
         "--tokenizer", metavar="DIR", type=Path, help="where its files are, if not SRC"
+    )
+    made.add_argument(
+        "--chat",
+        choices=FORM_NAMES,
+        help="the model chats, in this form (default: as SRC's chat template says)",
     )
     made.add_argument(
         "--bits",
@@ -81,6 +87,7 @@ def run(argv: Sequence[str]) -> int:
         source=chosen.source.expanduser(),
         destination=chosen.destination.expanduser(),
         tokenizer=None if chosen.tokenizer is None else chosen.tokenizer.expanduser(),
+        chat_form=chosen.chat,
         scheme=scheme,
         shard_bytes=chosen.shard_size * 1_000_000,
     )

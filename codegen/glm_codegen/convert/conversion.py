@@ -46,11 +46,15 @@ _LARGEST_MAPPING = 512 << 20  # bytes of source kept mapped
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConversionRequest:
-    """`tokenizer`: folder of the tokenizer's files; None: SRC's. `scheme` None: kept as it is."""
+    """`tokenizer`: folder of the tokenizer's files; None: SRC's. `scheme` None: kept as it is.
+
+    `chat_form`: the form of a model that chats (`chat_forms.py`); None: what SRC says.
+    """
 
     source: Path
     destination: Path
     tokenizer: Path | None = None
+    chat_form: str | None = None
     scheme: QuantizationScheme | None = None
     shard_bytes: int = DEFAULT_SHARD_BYTES
 
@@ -86,7 +90,7 @@ def convert(request: ConversionRequest, *, told_on: TextIO) -> ConversionReport:
     """Convert, or finish what an earlier run began. Raises ModelUnusable, BadRequest."""
     source = find_source_files(request.source)
     plan = make_plan(source, request.scheme)
-    tokenizer = convert_tokenizer(request.tokenizer, source.folder, plan)
+    tokenizer = convert_tokenizer(request.tokenizer, source.folder, plan, request.chat_form)
     files = {} if tokenizer is None else tokenizer.files
     manifest = describe(source, plan, shard_bytes=request.shard_bytes, tokenizer=files)
     shards = _split(plan.targets, request.shard_bytes)

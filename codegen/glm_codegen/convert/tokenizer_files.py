@@ -19,8 +19,10 @@ from glm_codegen.models.codegeex_tokenizer import codegeex_tokenizer
 from glm_codegen.models.converted_tokenizer import ConvertedTokenizer
 from glm_codegen.models.glm4_tokenizer import glm4_tokenizer, read_ranks
 from glm_codegen.models.sentencepiece_model import read_sentencepiece_model
+from glm_codegen.prompt_formats.chat_forms import FORM_KEY
 from glm_protocol.errors import ModelUnusable
 
+CONFIG = "tokenizer_config.json"
 _REMEDY = "Fetch the tokenizer's files of this very model again."
 
 
@@ -33,8 +35,13 @@ class TokenizerFiles:
     config_fields: Mapping[str, int]
 
 
-def convert_tokenizer(chosen: Path | None, beside: Path, plan: Plan) -> TokenizerFiles | None:
-    """Convert what lies in `chosen`, else beside the weights. Raises ModelUnusable."""
+def convert_tokenizer(
+    chosen: Path | None, beside: Path, plan: Plan, chat_form: str | None = None
+) -> TokenizerFiles | None:
+    """Convert what lies in `chosen`, else beside the weights. Raises ModelUnusable.
+
+    `chat_form` names the form of a model that chats and whose folder holds no chat template.
+    """
     folder = beside if chosen is None else chosen
     try:
         made = _gpt2(folder) if plan.model_type == "codegeex" else _chatglm(folder)
@@ -44,15 +51,29 @@ def convert_tokenizer(chosen: Path | None, beside: Path, plan: Plan) -> Tokenize
             wanted = "vocab.json" if plan.model_type == "codegeex" else "tokenizer.model"
             raise ModelUnusable(f"There is no {wanted} in {folder}.", remedy=_REMEDY)
         _check_against(made, plan.fields)
+        files = dict(made.files(longest=plan.fields["max_position_embeddings"]))
+        files[CONFIG] = _with_chat(files[CONFIG], folder / CONFIG, chat_form)
     except (ValueError, OSError, RecursionError) as error:
         raise ModelUnusable(f"The tokenizer in {folder}: {error}.", remedy=_REMEDY) from error
     roles = {"pad_token_id": made.pad, "bos_token_id": made.begin}
     untold = {field: name for field, name in roles.items() if plan.fields[field] is None and name}
     return TokenizerFiles(
         kind=made.kind,
-        files=made.files(longest=plan.fields["max_position_embeddings"]),
+        files=files,
         config_fields={field: made.special_ids[name] for field, name in untold.items()},
     )
+
+
+def _with_chat(config: bytes, published: Path, chat_form: str | None) -> bytes:
+    """The new tokenizer_config.json with what the published one says of chats."""
+    fields = json.loads(config)
+    old = json.loads(published.read_bytes()) if published.is_file() else {}
+    template = old.get("chat_template") if isinstance(old, dict) else None
+    if template is not None:
+        fields["chat_template"] = template
+    if chat_form is not None:
+        fields[FORM_KEY] = chat_form
+    return json.dumps(fields, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def _check_against(made: ConvertedTokenizer, fields: Mapping[str, Any]) -> None:
@@ -90,7 +111,7 @@ def _chatglm(folder: Path) -> ConvertedTokenizer | None:
     file = folder / "tokenizer.model"
     if not file.is_file():
         return None
-    content, listed = file.read_bytes(), _listed(folder / "tokenizer_config.json")
+    content, listed = file.read_bytes(), _listed(folder / CONFIG)
     if content.startswith(b"version https://git-lfs"):
         raise ValueError("tokenizer.model is a Git LFS pointer, not the file itself")
     if _holds_ranks(content):

@@ -36,6 +36,7 @@ class RoleForm:
     """A form of turns. In a turn, `{text}` is its text and `{number}` its round, from 1.
 
     answer: what stands before the answer that is asked for; stop_texts end it.
+    needs: control tokens without which it cannot be written.
     """
 
     name: str
@@ -44,6 +45,7 @@ class RoleForm:
     user: str
     assistant: str
     answer: str
+    needs: tuple[str, ...]
     stop_texts: tuple[str, ...] = ()
 
     def spans(self, messages: Sequence[ChatMessage]) -> list[Span]:
@@ -71,6 +73,7 @@ FORMS = (
         user="<|user|>\n{text}",
         assistant="<|assistant|>\n{text}",
         answer="<|assistant|>\n",
+        needs=("[gMASK]", "<sop>", "<|system|>", "<|user|>", "<|assistant|>"),
     ),
     RoleForm(
         name="chatglm3",
@@ -79,6 +82,7 @@ FORMS = (
         user="<|user|>\n {text}",
         assistant="<|assistant|>\n {text}",
         answer="<|assistant|>",
+        needs=("[gMASK]", "sop", "<|system|>", "<|user|>", "<|assistant|>"),
     ),
     RoleForm(
         name="chatglm2",
@@ -87,6 +91,7 @@ FORMS = (
         user="[Round {number}]\n\n问：{text}\n\n答：",
         assistant="{text}\n\n",
         answer="",
+        needs=("[gMASK]", "sop"),
         stop_texts=("\n\n[Round",),
     ),
     RoleForm(
@@ -96,6 +101,7 @@ FORMS = (
         user="<|im_start|>user\n{text}<|im_end|>\n",
         assistant="<|im_start|>assistant\n{text}<|im_end|>\n",
         answer="<|im_start|>assistant\n",
+        needs=("<|im_start|>", "<|im_end|>"),
     ),
 )
 FORM_NAMES = tuple(form.name for form in FORMS)

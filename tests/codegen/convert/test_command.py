@@ -18,7 +18,9 @@ import glm_codegen  # noqa: F401 (announces CodeGeeX to the Auto classes)
 from glm_codegen.convert.command import run
 from glm_codegen.convert.progress import Progress, sized, timed
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
+from glm_protocol.chat import ChatMessage, ChatRequest, Role
 from glm_protocol.errors import BadRequest, ModelUnusable
+from tests.codegen.engine_driver import complete, load
 from tests.codegen.models.reference_cases import (
     DATA,
     TOKENIZERS,
@@ -110,6 +112,30 @@ def test_glm4(tmp_path: Path) -> None:
     assert run([str(source), str(made)]) == 0
     tokenizer = _loads(made, [302, 304], ends)
     assert tokenizer.convert_tokens_to_ids("<|user|>") == 306
+
+
+@pytest.mark.parametrize("told", ["template", "form", "nothing"])
+def test_what_the_folder_says_of_chats_is_kept_and_served(told: str, tmp_path: Path) -> None:
+    source, made = tmp_path / "source", tmp_path / "made"
+    _with_rows(source, "v4", 320, eos_token_id=[300, 306], pad_token_id=300)
+    _ranks(source, {**SPECIAL, 308: "<|assistant|>", 309: "<|system|>"})
+    if told == "template":
+        file = source / "tokenizer_config.json"
+        config = json.loads(file.read_text())
+        source_text = "[gMASK]<sop>{% for m in messages %}<|user|>{{ m.content }}{% endfor %}"
+        file.write_text(json.dumps({**config, "chat_template": source_text}))
+    form = ["--chat", "glm4"] if told == "form" else []
+    assert run([str(source), str(made), *form]) == 0
+    engine = load(made)
+    turn = ChatMessage(role=Role.USER, text="Q <|user|>")
+    answer = complete(engine, ChatRequest(id="c", document="d", messages=(turn,), max_tokens=4))
+    if told == "nothing":
+        assert "chat" not in engine.info.capabilities
+        assert "glm-lsp models add" in str(answer.error)
+        return
+    assert "chat" in engine.info.capabilities
+    assert answer.end is not None
+    assert answer.end.tokens.generated <= 4
 
 
 @pytest.mark.parametrize(
