@@ -69,22 +69,23 @@ def plan_completion(request: CompletionRequest, parts: ModelParts) -> RowPlan:
             stops=(*_stop_texts(prompt), *(_unix(stop) for stop in request.stop)),
         )
 
-        def taken(said: str) -> None:
+        def taken(said: str, finish: FinishReason) -> None:
             if chooser.first is not None:
                 firsts.add(chooser.first)
             if ghost is not None:
-                ghost.take(said, chooser.confidence)
+                unfinished = finish is not FinishReason.STOP
+                ghost.take(said, chooser.confidence, unfinished=unfinished)
 
-        def again(said: str, _finish: FinishReason) -> RowPlan | None:
+        def again(said: str, finish: FinishReason) -> RowPlan | None:
             if ghost is None:
                 return None
-            taken(said)
+            taken(said, finish)
             return attempt() if ghost.wants_more else None
 
         def report(said: str, finish: FinishReason) -> dict[str, Any]:
             cut_off = finish not in (FinishReason.STOP, FinishReason.LENGTH)
             if ghost is not None and cut_off and not ghost.attempts:
-                taken(said)
+                taken(said, finish)
             return {
                 "mode": mode.value,
                 "trigger": request.trigger.value,

@@ -1,8 +1,8 @@
 """From attempts at one cursor to what a person is shown: cut, checked, gated, reported.
 
 The first attempt is the model's likeliest text. Another one is made where it is cut away, breaks
-the file's parse, or where alternatives were asked for; it starts with another token. A text that
-does not break the parse goes before one that does; nothing that breaks it is shown unasked.
+the file's parse, or where alternatives were asked for; it starts with another token. Of a block
+that breaks the parse as many lines are kept as do not. What breaks it still is not shown.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from glm_protocol.completion import GhostText
 from glm_protocol.request_fields import Trigger
 
 SPARE = 1  # attempts beyond the count that was asked for
+MOST_TRIMMED = 8  # lines of a block that are tried without
 # Text after the cursor beside which a suggestion is welcome: closers and an end of statement.
 _WELCOME = re.compile(r"""\s*[)>}\]"'`]*\s*[:{;,]?\s*""")
 
@@ -46,18 +47,27 @@ class GhostAttempts:
         self._check = check
         self.attempts: list[Attempt] = []
 
-    def take(self, said: str, confidence: float) -> None:
-        """A finished attempt."""
+    def take(self, said: str, confidence: float, *, unfinished: bool = False) -> None:
+        """An attempt that ended; `unfinished`: budget or time ran out, inside a line perhaps."""
         found = cut(self._place.saying(said))
+        shown, by = found.text, found.by
+        if unfinished and "\n" in shown.strip():
+            shown, by = shown[: shown.rindex("\n")].rstrip(), (*by, "unfinished_line")
+        breaks = self._check.breaks(self._place.saying(shown))
+        if breaks and (kept := self._unbroken_lines(shown)):
+            shown, by, breaks = kept, (*by, "broken_lines"), False
         self.attempts.append(
-            Attempt(
-                said=said,
-                shown=found.text,
-                cut_by=found.by,
-                confidence=confidence,
-                breaks=self._check.breaks(self._place.saying(found.text)),
-            )
+            Attempt(said=said, shown=shown, cut_by=by, confidence=confidence, breaks=breaks)
         )
+
+    def _unbroken_lines(self, text: str) -> str:
+        """The longest run of first lines that does not break the parse; "" for none."""
+        lines = text.split("\n")
+        for count in range(len(lines) - 1, max(0, len(lines) - 1 - MOST_TRIMMED), -1):
+            kept = "\n".join(lines[:count]).rstrip()
+            if kept.strip() and not self._check.breaks(self._place.saying(kept)):
+                return kept
+        return ""
 
     @property
     def wants_more(self) -> bool:
@@ -73,13 +83,12 @@ class GhostAttempts:
         return ""
 
     def _good(self) -> list[Attempt]:
-        """Distinct texts to show, unbroken first, else in the order they were made."""
+        """Distinct texts to show, in the order they were made."""
         found: dict[str, Attempt] = {}
-        for attempt in sorted(self.attempts, key=lambda one: one.breaks):
-            if attempt.shown and (not attempt.breaks or self._trigger is Trigger.EXPLICIT):
+        for attempt in self.attempts:
+            if attempt.shown and not attempt.breaks:
                 found.setdefault(attempt.shown.strip(), attempt)
-        unbroken = [attempt for attempt in found.values() if not attempt.breaks]
-        return unbroken or list(found.values())
+        return list(found.values())
 
     def report(self, restore: Callable[[str], str]) -> dict[str, Any]:
         """The words for `End.report`."""

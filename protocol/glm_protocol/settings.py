@@ -98,6 +98,17 @@ class InlineCompletionSettings:
             },
         ),
     )
+    quiet: int = field(
+        default=30,
+        metadata=about(
+            "How sure the model has to be before something is shown while typing, in percent: 0 "
+            "shows whatever passes the filters, 100 next to nothing. What is asked for by hand is "
+            "always shown.",
+            Scope.WINDOW,
+            least=0,
+            most=100,
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

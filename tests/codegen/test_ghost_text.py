@@ -31,7 +31,7 @@ def check() -> Iterator[ParseCheck]:
 def report_of(script: str, prefix: str, suffix: str = "\n", **options: Any) -> dict[str, Any]:
     engine, decoder = scripted(script)
     forgiving: Any = decoder
-    forgiving.step = lambda _token: decoder._logits()  # noqa: SLF001 - attempts leave the script
+    forgiving.step = lambda _token: decoder._logits()  # attempts leave the script
     defaults = {"trigger": EXPLICIT, "ghost": GhostText(), "language": "", "max_tokens": 60}
     answer = complete(engine, request(prefix, suffix, **(defaults | options)))
     assert answer.end is not None
@@ -137,11 +137,27 @@ def test_a_text_that_parses_goes_before_one_that_does_not() -> None:
     assert not made.wants_more
 
 
-def test_what_breaks_the_parse_is_shown_only_to_who_asks() -> None:
+def test_what_breaks_the_parse_is_not_shown_and_another_is_tried() -> None:
     broken = attempt("a)", breaks=True)
     assert attempts(broken).report(str)["gate"]["withheld"] == "parse"
     assert attempts(broken).wants_more
-    assert attempts(broken, trigger=EXPLICIT).report(str)["final"] == "a)"
+
+
+def test_of_a_broken_block_the_good_lines_are_kept(check: ParseCheck) -> None:
+    where = place("def f(x):\n    ", "\n\ny = 2\n")
+    made = GhostAttempts(GhostText(), AUTOMATIC, where, check)
+    made.take("x += 1\n    return x\n    z = (((]", 0.5)
+    report = made.report(str)
+    assert (report["final"], report["cut_by"]) == ("x += 1\n    return x", ["broken_lines"])
+
+
+def test_a_line_that_was_not_finished_is_left_out(check: ParseCheck) -> None:
+    made = GhostAttempts(GhostText(), AUTOMATIC, place("x = "), check)
+    made.take("first(x)\n    sec", 0.5, unfinished=True)
+    assert made.report(str)["final"] == "first(x)"
+    alone = GhostAttempts(GhostText(), AUTOMATIC, place("x = "), check)
+    alone.take("first(", 0.5, unfinished=True)
+    assert alone.report(str)["final"] == "first(", "one line is shown as far as it came"
 
 
 def test_alternatives_are_distinct() -> None:

@@ -8,9 +8,18 @@ from importlib import import_module
 
 # name: (module:function taking argv and returning the exit code, one line of help)
 EVALUATIONS: dict[str, tuple[str, str]] = {
+    "repo": (
+        "glm_codegen.evaluate.repo_command:run",
+        "completions in any repository: holes, quiet spots, latency",
+    ),
+    "compare": ("glm_codegen.evaluate.compare_command:run", "the difference of two such runs"),
     "humaneval-x": (
         "glm_codegen.evaluate.humaneval_x_command:run",
         "code that a model writes or translates, executed in a sandbox",
+    ),
+    "image": (
+        "glm_t2i.evaluate.image_command:run",
+        "a picture model: its tokenizer, drawn prompts, captions",
     ),
 }
 
