@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from glm_context.excerpts import SHORT, compact, densest
 from glm_context.gathered import CursorSite, Gathered, RecentPlace, Withheld
 from glm_context.git_changes import ChangedLines
+from glm_context.grammar_rules import CONTAINERS
 from glm_context.identifiers import IDENTIFIER, TermMaker, near
 from glm_context.import_paths import resolve
 from glm_context.index_chunks import snippet_id
@@ -26,7 +28,6 @@ MAX_SNIPPETS = 12
 MAX_TOTAL = 12_000  # characters of all snippets
 MAX_TEXT = 1_600  # of one
 MAX_TERMS = 14
-MAX_DEFINITION_LINES = 24
 NEARBY = 2_500  # characters around the cursor that are in every prompt anyway
 ALIKE = 0.9  # Jaccard index of identifiers from which two texts are the same
 
@@ -139,7 +140,7 @@ def add_definitions(
         for found in index.definitions(ordered, paths=sorted(imported)):
             explicit = found.name in imported[found.path]
             score = 10.0 + names[found.name] + explicit
-            add_definition(shelf, found, "import", score)
+            add_definition(shelf, index, found, "import", score)
             taken.add(found.name)
     others = [name for name in ordered if name not in taken][:24]
     by_name: dict[str, list[Definition]] = {}
@@ -152,15 +153,19 @@ def add_definitions(
         folder = site.path.rsplit("/", 1)[0]
         for found in places:
             score = 6.0 / len(places) + names[name] + 0.5 * found.path.startswith(f"{folder}/")
-            add_definition(shelf, found, "definition", score)
+            add_definition(shelf, index, found, "definition", score)
 
 
-def add_definition(shelf: Shelf, found: Definition, source: str, score: float) -> None:
-    """A definition as far as it is short; of a long one its beginning."""
-    lines = found.text.split("\n")
-    if len(lines) > MAX_DEFINITION_LINES:
-        lines = lines[: MAX_DEFINITION_LINES // 2]
-    text = "\n".join(lines)
+def add_definition(
+    shelf: Shelf, index: IndexStore, found: Definition, source: str, score: float
+) -> None:
+    """A definition as far as it is short; of a long one what can be used from outside."""
+    members = []
+    if found.kind in CONTAINERS and found.last_line - found.line >= SHORT:
+        members = index.members(found.path, found.name)
+    text = compact(found.text, members)
+    if "\n" not in text.strip() and found.container:
+        score -= 2.0  # one line of a class says little
     shelf.add(found.path, found.language, text, source, score, clean=True)
 
 
@@ -176,7 +181,8 @@ def add_similar(
     hits = [hit for hit in index.search(query, 12) if hit.path != shelf.site.path]
     for hit in hits:
         score = 4.0 * hit.rank / hits[0].rank if hits[0].rank else 0.0
-        shelf.add(hit.path, hit.language, hit.text, "similar", score, clean=True)
+        text = densest(hit.text, names)
+        shelf.add(hit.path, hit.language, text, "similar", score, clean=True)
 
 
 def rarest(

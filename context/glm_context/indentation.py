@@ -195,7 +195,7 @@ def unit_from(
     at: int,
     members: tuple[Unit, ...],
 ) -> Unit:
-    signature = " ".join(lines[at].split())[:240].rstrip(" {") if name else ""
+    signature = signature_at(lines, at) if name else ""
     return Unit(
         kind=kind,
         name=name,
@@ -206,6 +206,16 @@ def unit_from(
         signature=signature,
         members=members,
     )
+
+
+def signature_at(lines: list[str], at: int) -> str:
+    """A definition's head on one line; up to six lines where its brackets are open."""
+    head = lines[at][:MAX_LINE]
+    for line in lines[at + 1 : at + 6]:
+        if head.count("(") <= head.count(")"):
+            break
+        head += f" {line.strip()[:MAX_LINE]}"
+    return " ".join(head.split()).replace("( ", "(").replace(", )", ")")[:240].rstrip(" {")
 
 
 def line_starts(lines: list[str]) -> list[int]:

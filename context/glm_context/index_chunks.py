@@ -34,6 +34,7 @@ class Symbol:
     container: str
     line: int
     last_line: int
+    signature: str = ""
 
 
 def snippet_id(path: str, text: str) -> str:
@@ -92,5 +93,6 @@ def symbols_of(units: Iterable[Unit], container: str = "") -> Iterator[Symbol]:
                 container=container,
                 line=unit.first_line,
                 last_line=unit.last_line,
+                signature=unit.signature[:160],
             )
         yield from symbols_of(unit.members, unit.name)

@@ -17,7 +17,7 @@ from glm_context.identifiers import TermMaker
 from glm_context.index_chunks import Chunk, Symbol
 from glm_context.workspace_files import FoundFile
 
-SCHEMA = 4
+SCHEMA = 6
 PAGE = 8192
 MAX_DISK = 400 << 20  # bytes
 CACHE_KIB = 8192
@@ -34,7 +34,7 @@ CREATE TABLE chunks(id INTEGER PRIMARY KEY, file INTEGER, first_line INTEGER, la
   text BLOB);
 CREATE INDEX chunks_file ON chunks(file);
 CREATE TABLE symbols(name TEXT, kind TEXT, container TEXT, file INTEGER, line INTEGER,
-  last_line INTEGER);
+  last_line INTEGER, signature TEXT);
 CREATE INDEX symbols_name ON symbols(name);
 CREATE INDEX symbols_file ON symbols(file);
 CREATE TABLE frequent(term TEXT PRIMARY KEY, chunks INTEGER) WITHOUT ROWID;
@@ -173,8 +173,11 @@ class IndexStore:
             words = self._words(chunk.text, found.path)
             self._db.execute("INSERT INTO terms(rowid, words) VALUES(?,?)", (row, words))
         self._db.executemany(
-            "INSERT INTO symbols VALUES(?,?,?,?,?,?)",
-            [(s.name, s.kind, s.container, file, s.line, s.last_line) for s in symbols],
+            "INSERT INTO symbols VALUES(?,?,?,?,?,?,?)",
+            [
+                (s.name, s.kind, s.container, file, s.line, s.last_line, s.signature)
+                for s in symbols
+            ],
         )
 
     def remove(self, path: str) -> None:
@@ -304,6 +307,15 @@ class IndexStore:
                 )
             )
         return found
+
+    def members(self, path: str, container: str, limit: int = 16) -> list[str]:
+        """Signatures of the members of a class and its like, in the file's order."""
+        rows = self._db.execute(
+            "SELECT signature FROM symbols JOIN files ON files.id = symbols.file "
+            "WHERE path=? AND container=? ORDER BY line LIMIT ?",
+            (path, container, limit),
+        )
+        return [signature for (signature,) in rows if signature]
 
     def chunk_at(self, path: str, line: int) -> Hit | None:
         """The chunk of a file that holds a line."""
