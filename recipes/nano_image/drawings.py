@@ -11,35 +11,11 @@ import random
 from PIL import Image
 
 from glm_t2i.evaluate.drawn_prompts import COLOURS, PLACES, SHAPES, Wanted
-from recipes.nano_image.shapes import EDGE, Canvas, Colour, colour_of
+from glm_t2i.evaluate.shape_canvas import Canvas, Colour, colour_of, paint
 
 LIGHT: Colour = (229, 231, 235)
 MIDDLE: Colour = (156, 163, 175)
 STEP = 8
-_CENTRES = {
-    2: ((32, 64), (96, 64)),
-    3: ((24, 64), (64, 64), (104, 64)),
-    4: ((32, 32), (96, 32), (32, 96), (96, 96)),
-}
-_RADII = {1: (24, 32, 40, 48), 2: (20, 24), 3: (16,), 4: (20, 24)}
-
-
-def paint(wanted: Wanted, draw: random.Random) -> Image.Image:
-    """The picture that a drawn prompt asks for."""
-    canvas, colour = Canvas(), colour_of(wanted.colour)
-    if wanted.place:
-        x, y = (round(share * EDGE) for share in PLACES[wanted.place])
-        canvas.shape(wanted.shape, x, y, draw.choice((20, 24)), colour)
-    elif wanted.count == 1:
-        x, y = (EDGE // 2 + STEP * draw.choice((0, 0, 0, -1, 1)) for _ in range(2))
-        canvas.shape(wanted.shape, x, y, draw.choice(_RADII[1]), colour)
-    else:
-        radius, down = draw.choice(_RADII[wanted.count]), 0
-        if wanted.count < 4:
-            down = STEP * draw.choice((0, 0, -1, 1))
-        for x, y in _CENTRES[wanted.count]:
-            canvas.shape(wanted.shape, x, y + down, radius, colour)
-    return canvas.finished()
 
 
 def shapes_drawing(draw: random.Random) -> tuple[str, Image.Image]:

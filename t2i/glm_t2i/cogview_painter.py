@@ -110,24 +110,44 @@ class CogViewPainter:
 
     def scores(self, codes_Bhw: torch.Tensor, prompt: str) -> torch.Tensor:
         """Mean log-probability of the prompt's pieces behind each picture, [B]."""
-        text = self._text(prompt)
-        return self.caption_scores(codes_Bhw, [text] * len(codes_Bhw))
+        return torch.cat([self.ranked(codes_hw, [prompt]) for codes_hw in codes_Bhw])
 
     @torch.inference_mode()
-    def caption_scores(
-        self, codes_Bhw: torch.Tensor, texts: Sequence[Sequence[int]]
-    ) -> torch.Tensor:
-        """One text (ids) for each picture: mean log-probability of a piece, codes forbidden."""
+    def ranked(self, codes_hw: torch.Tensor, prompts: Sequence[str]) -> torch.Tensor:
+        """Caption scores of several prompts for one picture: mean log-probability of a piece
+        behind the picture's codes, with codes forbidden; [prompts]."""
+        ids, positions = self._layout.caption_context(codes_hw.flatten().tolist())
+        cache = KeyValueCache(self._model.config.num_layers, capacity=len(ids))
+        first_1V = self._logits(ids, positions, cache)[-1:]
         found = []
-        for codes_hw, text in zip(codes_Bhw, texts, strict=True):
-            ids, positions = self._layout.caption_sequence(text, codes_hw.flatten().tolist())
-            logits_TV = self._model(
-                torch.tensor([ids[:-1]]), torch.tensor([positions[:-1]]), last=len(text)
-            ).logits[0].float()  # fmt: skip
-            logits_TV[:, : self._layout.ids.image_tokens] = float("-inf")
-            logs_TV = logits_TV.log_softmax(dim=-1)
-            found.append(logs_TV[torch.arange(len(text)), torch.tensor(text)].mean())
+        for prompt in prompts:
+            text = self._text(prompt)
+            logits_TV = first_1V
+            if len(text) > 1:
+                start = positions[-1] + 1
+                places = list(range(start, start + len(text) - 1))
+                more_TV = self._logits(text[:-1], places, cache.expanded(1))
+                logits_TV = torch.cat((first_1V, more_TV))
+            logs_TV = logits_TV[:, self._layout.ids.image_tokens :].log_softmax(dim=-1)
+            columns = torch.tensor(text) - self._layout.ids.image_tokens
+            found.append(logs_TV[torch.arange(len(text)), columns].mean())
         return torch.stack(found)
+
+    def _logits(self, ids: list[int], positions: list[int], cache: KeyValueCache) -> torch.Tensor:
+        """[T, V] of a run of new ids."""
+        device = self._weight.device
+        new, places = (torch.tensor([row], device=device) for row in (ids, positions))
+        return torch.as_tensor(self._model(new, places, cache=cache).logits)[0].float().cpu()
+
+    @torch.inference_mode()
+    def decoded(self, codes_hw: torch.Tensor) -> Image.Image:
+        """The picture of codes, as the tokenizer gives it."""
+        return _as_picture(self._vqvae.decode_pixels(codes_hw[None])[0].clamp(0, 1))
+
+    @property
+    def codes(self) -> int:
+        """Codes of the book."""
+        return self._layout.ids.image_tokens
 
     @torch.inference_mode()
     def encoded(self, picture: Image.Image) -> torch.Tensor:

@@ -1,4 +1,6 @@
-"""Outlines of the drawn shapes as polygons on the unit circle, and how they are painted.
+"""The drawn shapes, painted: what a drawn prompt asks for, as it should look.
+
+The recipe of the bundled model trains on such pictures, the evaluation compares with them.
 
 Pictures are painted `OVERSAMPLING` times as large and averaged down, so that edges are smooth.
 """
@@ -6,10 +8,11 @@ Pictures are painted `OVERSAMPLING` times as large and averaged down, so that ed
 from __future__ import annotations
 
 import math
+import random
 
 from PIL import Image, ImageDraw
 
-from glm_t2i.evaluate.drawn_prompts import COLOURS
+from glm_t2i.evaluate.drawn_prompts import COLOURS, PLACES, Wanted
 
 EDGE = 128
 OVERSAMPLING = 4
@@ -108,3 +111,30 @@ def _heart() -> list[tuple[float, float]]:
 
 def colour_of(name: str) -> Colour:
     return COLOURS[name]
+
+
+STEP = 8  # pixels of a code: places are multiples of it
+_CENTRES = {
+    2: ((32, 64), (96, 64)),
+    3: ((24, 64), (64, 64), (104, 64)),
+    4: ((32, 32), (96, 32), (32, 96), (96, 96)),
+}
+_RADII = {1: (24, 32, 40, 48), 2: (20, 24), 3: (16,), 4: (20, 24)}
+
+
+def paint(wanted: Wanted, draw: random.Random) -> Image.Image:
+    """The picture that a drawn prompt asks for."""
+    canvas, colour = Canvas(), colour_of(wanted.colour)
+    if wanted.place:
+        x, y = (round(share * EDGE) for share in PLACES[wanted.place])
+        canvas.shape(wanted.shape, x, y, draw.choice((20, 24)), colour)
+    elif wanted.count == 1:
+        x, y = (EDGE // 2 + STEP * draw.choice((0, 0, 0, -1, 1)) for _ in range(2))
+        canvas.shape(wanted.shape, x, y, draw.choice(_RADII[1]), colour)
+    else:
+        radius, down = draw.choice(_RADII[wanted.count]), 0
+        if wanted.count < 4:
+            down = STEP * draw.choice((0, 0, -1, 1))
+        for x, y in _CENTRES[wanted.count]:
+            canvas.shape(wanted.shape, x, y + down, radius, colour)
+    return canvas.finished()
