@@ -64,6 +64,7 @@ class FinetuneJob:
     epochs: float | None = None
     minutes: float | None = None
     seed: int = 1
+    dry_run: bool = False
     state: JobState = JobState.QUEUED
     created: float = 0.0
     finished: float | None = None
@@ -82,7 +83,7 @@ class FinetuneJob:
             ("--minutes", self.minutes),
         ):
             found += [] if value is None else [flag, str(value)]
-        return found
+        return [*found, "--dry-run"] if self.dry_run else found
 
 
 Command = Callable[[FinetuneJob], Sequence[str]]
@@ -103,6 +104,7 @@ class FinetuneJobs:
         self._jobs: dict[str, FinetuneJob] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._worker: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
         self._closing = False
         self._cancelled: set[str] = set()
 
@@ -169,22 +171,23 @@ class FinetuneJobs:
                 found.append(json.loads(line))
         return found
 
-    async def cancel(self, job_id: str) -> FinetuneJob:
-        """End a job; one that has ended stays as it is. Raises BadRequest."""
+    def cancel(self, job_id: str) -> FinetuneJob:
+        """Ask a job to end; one that has ended stays as it is. Raises BadRequest."""
         job = self.get(job_id)
         if job.state is JobState.QUEUED:
             self._keep(replace(job, state=JobState.CANCELLED, finished=time.time()))
         elif job.state is JobState.RUNNING:
             self._cancelled.add(job_id)
-            await self._stop_process()
+            self._stopping = asyncio.create_task(self._stop_process())
         return self.get(job_id)
 
     async def close(self) -> None:
         """Ask the job at work for a checkpoint; it goes on with the next daemon."""
         self._closing = True
         await self._stop_process()
-        if self._worker is not None:
-            await self._worker
+        for task in (self._stopping, self._worker):
+            if task is not None:
+                await task
 
     def kill_now(self) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -241,13 +244,13 @@ class FinetuneJobs:
             self._end(job_id, JobState.CANCELLED)
         elif self._closing:
             self._keep(replace(self.get(job_id), state=JobState.QUEUED))
-        elif code == 0 and (receipt := self._receipt(job_id)) is not None:
+        elif code == 0 and (receipt := self.receipt(job_id)) is not None:
             published = receipt.get("published") is True
-            name = self.get(job_id).name
+            job = self.get(job_id)
             self._end(
                 job_id,
                 JobState.SUCCEEDED,
-                adapter=name if published else f"{name}.candidate",
+                adapter=None if job.dry_run else job.name if published else f"{job.name}.candidate",
                 published=published,
                 trained_tokens=int(receipt.get("training", {}).get("tokens", 0)),
                 message=str(receipt.get("reason", "")),
@@ -255,7 +258,8 @@ class FinetuneJobs:
         else:
             self._end(job_id, JobState.FAILED, message=self._last_words(job_id, code))
 
-    def _receipt(self, job_id: str) -> dict[str, Any] | None:
+    def receipt(self, job_id: str) -> dict[str, Any] | None:
+        """The object that the command ended with; None while there is none."""
         try:
             found = json.loads(self._file(job_id, "out").read_bytes().strip().split(b"\n")[-1])
         except (OSError, ValueError):
@@ -284,8 +288,6 @@ class FinetuneJobs:
             await asyncio.wait_for(process.wait(), PATIENCE_S)
         except TimeoutError:
             process.kill()
-        if self._worker is not None and not self._closing:
-            await asyncio.sleep(0)  # the worker writes down what came of it
 
     def _end(self, job_id: str, state: JobState, **words: Any) -> None:
         LOG.info("job %s: %s", job_id, state.value)

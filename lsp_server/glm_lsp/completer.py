@@ -36,6 +36,7 @@ class Completer:
 
     def __init__(self, complete: Complete, path_of: Callable[[str], str], gather: Gather) -> None:
         self.settings = Settings()
+        self.adapter_of: Callable[[str], str | None] = lambda _: None  # of a document's workspace
         self._complete = complete
         self._path_of = path_of
         self._gather = gather
@@ -134,6 +135,7 @@ class Completer:
             mode=CompletionMode(settings.inline_completion.mode),
             trigger=trigger,
             model=settings.model or None,
+            adapter=self.adapter_of(document.uri),
             max_tokens=settings.inline_completion.max_tokens,
             deadline_ms=DEADLINE_MS,
         )

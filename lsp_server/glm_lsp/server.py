@@ -27,6 +27,7 @@ from glm_lsp.features import (
     configuration,
     draw_image,
     execute_command,
+    finetune,
     index_progress,
     initialize,
     inline_completion,
@@ -40,6 +41,7 @@ from glm_lsp.features.workspace_folders import WorkspaceFolders
 from glm_lsp.json_body import JsonObject
 from glm_lsp.session import Phase, Session
 from glm_lsp.transport import Descriptors, FrameReader, FrameWriter, claim_stdio
+from glm_lsp.workspace_adapters import WorkspaceAdapters
 from glm_lsp.workspace_knowledge import WorkspaceKnowledge
 from glm_protocol.answers import Chunk
 from glm_protocol.completion import CompletionRequest
@@ -67,6 +69,7 @@ class LanguageServer:
             self.folders.root_of, self.folders.path_of, self.index_progress.follow
         )
         self.completer = Completer(self._complete, self.folders.path_of, self.knowledge.snippets)
+        self.completer.adapter_of = WorkspaceAdapters(self.folders.root_of).adapter_of
         self.status = status.StatusLine(self.session)
         self.abilities = code_action.ModelAbilities()
         self.handlers = requests()
@@ -103,6 +106,7 @@ def requests() -> dict[str, Callable[[LanguageServer, JsonObject], Any]]:
         "glm/chat": chat.chat,
         "glm/askImage": ask_image.ask_image,
         "glm/drawImage": draw_image.draw_image,
+        "glm/finetune": finetune.finetune,
         "textDocument/hover": ask_image.hover,
         "textDocument/codeAction": code_action.code_action,
     }

@@ -70,6 +70,7 @@ async def test_an_adapter_that_lost_is_no_model(here: LocalDaemon, tmp_path: Pat
         "adapter": "loses.candidate",
         "published": False,
         "reason": "so it is",
+        "receipt": {"published": False, "reason": "so it is", "training": {"tokens": 7}},
     }
 
 

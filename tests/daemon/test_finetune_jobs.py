@@ -102,9 +102,9 @@ async def test_a_second_job_of_a_name_and_a_folder_that_is_none_are_refused(home
         jobs.create(FinetuneJob(id="", repository="/no/such", name="x", model=None))
     await reach(jobs, first.id, JobState.RUNNING)
     waiting = jobs.create(wanted(home, "wins"))
-    assert (await jobs.cancel(waiting.id)).state is JobState.CANCELLED
+    assert jobs.cancel(waiting.id).state is JobState.CANCELLED
     await process_of(jobs)
-    await jobs.cancel(first.id)
+    jobs.cancel(first.id)
     assert (await reach(jobs, first.id, JobState.CANCELLED)).finished is not None
     assert not jobs.busy
     await jobs.close()
@@ -145,7 +145,7 @@ async def test_it_stands_still_while_a_completion_is_at_work(home: Path) -> None
     assert process.status() != psutil.STATUS_STOPPED
     # A stopped process is told to end all the same.
     lease.add(completion)
-    await jobs.cancel(made.id)
+    jobs.cancel(made.id)
     assert (await reach(jobs, made.id, JobState.CANCELLED)).state is JobState.CANCELLED
     await jobs.close()
 

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from glm_codegen.finetune.file_filter import VENDORED, Rejected, SourceFile, judge
 from glm_codegen.finetune.near_duplicates import near_duplicates
-from glm_codegen.finetune.questions import HeldOut, Question, SeenText, draw_questions, steers
+from glm_codegen.finetune.questions import HeldOut, Question, SeenText, divide, draw_questions
 from glm_codegen.finetune.repository import Blob, Snapshot, Split, is_linguist_generated
 
 STEERING_QUESTIONS, ASKED_QUESTIONS = 64, 200
@@ -68,16 +68,13 @@ def build_dataset(snapshot: Snapshot, *, questions: int = ASKED_QUESTIONS) -> Da
     new_lines = {blob.path: lines for blob, lines in snapshot.held_out}
     held = [HeldOut(file=file, new=new_lines[file.path]) for file in held_kept]
     seen = SeenText(train)
+    steering, asked = divide(held)
     return Dataset(
         snapshot=snapshot,
         train=train,
         rejected=tuple(rejected),
-        steering=draw_questions(
-            [one for one in held if steers(one.file.path)], seen, count=STEERING_QUESTIONS, seed=11
-        ),
-        asked=draw_questions(
-            [one for one in held if not steers(one.file.path)], seen, count=questions, seed=12
-        ),
+        steering=draw_questions(steering, seen, count=STEERING_QUESTIONS, seed=11),
+        asked=draw_questions(asked, seen, count=questions, seed=12),
         licences=_licences(snapshot.train),
     )
 

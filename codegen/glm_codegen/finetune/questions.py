@@ -55,9 +55,14 @@ class SeenText:
         )
 
 
-def steers(path: str) -> bool:
-    """Whether a held-out file steers the training instead of being asked about at the end."""
-    return int(hashlib.sha256(path.encode()).hexdigest(), 16) % STEERING_SHARE == 0
+def divide(held: Sequence[HeldOut]) -> tuple[list[HeldOut], list[HeldOut]]:
+    """(files that steer the training, files that are asked about), by a hash of their paths.
+
+    With fewer than four files none steers: the receipt needs them more.
+    """
+    order = sorted(held, key=lambda one: hashlib.sha256(one.file.path.encode()).hexdigest())
+    count = len(order) // STEERING_SHARE
+    return order[:count], order[count:]
 
 
 def draw_questions(

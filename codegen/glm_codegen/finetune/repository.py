@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,6 +18,7 @@ from typing import Any
 import pathspec
 import pygit2
 
+from glm_context.git_remote import identity_of
 from glm_protocol.errors import BadRequest
 
 MAX_FILE_BYTES = 200_000
@@ -68,10 +68,10 @@ def read_repository(root: Path, *, since: str | None = None) -> Snapshot:
     if repository is None or repository.head_is_unborn:
         if since is not None:
             raise BadRequest(f"{root} has no commits, so --since {since} means nothing.")
-        return _plain_folder(root, identity=str(root.resolve()), notes=("no git: split by files",))
+        return _plain_folder(root, identity=identity_of(root), notes=("no git: split by files",))
     head = repository.head.peel(pygit2.Commit)
     cut = _since(repository, since) if since else _choose_cut(repository, head)
-    identity = normal_remote(_origin(repository)) or str(root.resolve())
+    identity = identity_of(root)
     if cut is None:
         note = "a single commit: split by files"
         return _by_files(root, identity, _tree_blobs(head), str(head.id), (note,))
@@ -86,27 +86,6 @@ def read_repository(root: Path, *, since: str | None = None) -> Snapshot:
         train=tuple(_tree_blobs(cut)),
         held_out=held,
     )
-
-
-def normal_remote(url: str) -> str:
-    """`host/owner/name` of a remote's address, however it is spelled; "" for none.
-
-    User, password, port and the ending `.git` are dropped: a token in an address must not reach
-    a manifest.
-    """
-    url = url.strip()
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", url):
-        rest = url.split("://", 1)[1]
-        if url.startswith("file:"):
-            return str(Path(rest)).removesuffix(".git")
-        host, _, path = rest.partition("/")
-        host = host.rpartition("@")[2].partition(":")[0]
-    elif re.match(r"[^/]+:", url):  # user@host:path
-        host, _, path = url.partition(":")
-        host = host.rpartition("@")[2]
-    else:
-        return url.rstrip("/").removesuffix(".git")
-    return f"{host.lower()}/{path.strip('/').removesuffix('.git')}"
 
 
 def is_linguist_generated(root: Path, paths: list[str]) -> frozenset[str]:
@@ -130,12 +109,6 @@ def _open(root: Path) -> Any:
                 remedy="Check who owns it, and `git -C REPO fsck`.",
             ) from error
         return None
-
-
-def _origin(repository: Any) -> str:
-    names = [remote.name for remote in repository.remotes]
-    chosen = "origin" if "origin" in names else next(iter(names), None)
-    return "" if chosen is None else str(repository.remotes[chosen].url or "")
 
 
 def _since(repository: Any, revision: str) -> Any:

@@ -38,7 +38,7 @@ class Hyperparameters:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FineTuningBody:
-    """`minutes` is ours: how long training may take at most."""
+    """Ours are `minutes`, how long training may take at most, and `dry_run`, preflight alone."""
 
     training_file: Annotated[str, MinLen(1), MaxLen(4096)]
     model: Name | None = None
@@ -46,6 +46,7 @@ class FineTuningBody:
     seed: Annotated[int, Ge(0), Le(2**31 - 1)] | None = None
     hyperparameters: Hyperparameters | None = None
     minutes: Annotated[float, Gt(0), Le(100_000)] | None = None
+    dry_run: bool = False
 
     def to_job(self) -> FinetuneJob:
         """Raises BadRequest for what can be no adapter's name."""
@@ -64,6 +65,7 @@ class FineTuningBody:
             model=self.model,
             epochs=float(epochs) if isinstance(epochs, int) else None,
             minutes=self.minutes,
+            dry_run=self.dry_run,
             seed=self.seed or 1,
         )
 
@@ -98,7 +100,11 @@ async def listing(request: Request, limit: Limit = 20, after: JobId | None = Non
 
 
 async def one(job_id: PathId, request: Request) -> JSONResponse:
-    return JSONResponse(job_object(_jobs(request).get(job_id)))
+    """With the receipt, once there is one."""
+    jobs = _jobs(request)
+    wire = job_object(jobs.get(job_id))
+    wire["glm"]["receipt"] = jobs.receipt(job_id)
+    return JSONResponse(wire)
 
 
 async def events(job_id: PathId, request: Request, limit: Limit = 20) -> JSONResponse:
@@ -111,7 +117,7 @@ async def events(job_id: PathId, request: Request, limit: Limit = 20) -> JSONRes
 
 
 async def cancel(job_id: PathId, request: Request) -> JSONResponse:
-    return JSONResponse(job_object(await _jobs(request).cancel(job_id)))
+    return JSONResponse(job_object(_jobs(request).cancel(job_id)))
 
 
 def job_object(job: FinetuneJob) -> dict[str, Any]:

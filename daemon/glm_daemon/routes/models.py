@@ -8,6 +8,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from glm_daemon.daemon_state import DaemonState, daemon_state
+from glm_protocol.folders import user_folders
+from glm_runtime.adapter import Adapter, AdapterShelf
 
 
 def models_routes() -> APIRouter:
@@ -20,7 +22,21 @@ async def models(request: Request) -> JSONResponse:
     """The names that requests may use."""
     state = daemon_state(request)
     data = [_model(state, name) for name in state.pool.models.names()]
-    return JSONResponse({"object": "list", "data": data})
+    return JSONResponse({"object": "list", "data": data, "adapters": _adapters()})
+
+
+def _adapters() -> list[dict[str, Any]]:
+    """The sound ones, for pickers; `glm-lsp adapters list` says what ails the others."""
+    return [
+        {
+            "name": adapter.name,
+            "model": adapter.base,
+            "published": adapter.published,
+            "gain": adapter.gain,
+        }
+        for adapter in AdapterShelf(user_folders().home).all()
+        if isinstance(adapter, Adapter)
+    ]
 
 
 def _model(state: DaemonState, name: str) -> dict[str, Any]:
