@@ -7,6 +7,7 @@ Everything depends on the request alone. `<hash>` is eight hex digits over what 
         ends with `return `               fake_value_<hash>
         ends with `def `                  fake_function_<hash>():
         has more `(` than `)`             fake_argument_<hash>)
+        ends with the sign of a comment   the fake model says nothing but these words <hash>
         anything else                     fake_completion_<hash>()
         in mode BLOCK, or in AUTO below a line that ends with `:` or `{`, a second line follows,
         with the indentation of the last line: `fake_second_<hash>()`
@@ -33,6 +34,8 @@ from glm_protocol.drawing import DrawRequest
 from glm_protocol.remembering import RememberRequest
 from glm_protocol.requests import AnyRequest
 from glm_protocol.translation import TranslationRequest
+
+COMMENT_SIGNS = ('"""', "'''", "#", "//", "/**", "--")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,6 +121,8 @@ def fake_text(context: CodeContext, mode: CompletionMode = CompletionMode.AUTO) 
         text = f"fake_function_{name}():"
     elif last.count("(") > last.count(")"):
         text = f"fake_argument_{name})"
+    elif last.rstrip().endswith(COMMENT_SIGNS):
+        return f"the fake model says nothing but these words {name}"
     else:
         text = f"fake_completion_{name}()"
     opens_block = len(lines) > 1 and not last.strip() and lines[-2].rstrip().endswith((":", "{"))

@@ -45,6 +45,7 @@ def answer(engine: FakeEngine, request: CompletionRequest) -> tuple[str, End]:
         ("def ", "fake_function_{}():"),
         ("x = foo(", "fake_argument_{})"),
         ("", "fake_completion_{}()"),
+        ('    """', "the fake model says nothing but these words {}"),
         ("if x:\n    ", "fake_completion_{}()\n    fake_second_{}()"),
     ],
 )
