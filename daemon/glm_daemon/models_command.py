@@ -10,10 +10,12 @@ from typing import Any
 
 from glm_protocol.errors import BadRequest
 from glm_protocol.folders import user_folders
+from glm_runtime.free_memory import free_cpu_bytes
 from glm_runtime.model_family import FAMILIES
 from glm_runtime.model_registry import ModelRegistry, ModelSpec
 from glm_runtime.weight_files import weight_files
 
+SHARE_OF_FREE = 0.8  # of the memory; the rest is for the KV cache and the user
 SHOWN_KEYS = ("model_type", "hidden_size", "num_hidden_layers", "max_position_embeddings")
 
 
@@ -107,10 +109,19 @@ def show_info(spec: ModelSpec, *, as_json: bool) -> None:
 def added(registry: ModelRegistry, name: str, source: str) -> str:
     """Register, after a look at the folder, so that a wrong one is said at once."""
     folder = Path(source).expanduser()
-    if folder.is_dir():
-        weight_files(folder)
+    need = memory_need(weight_files(folder)) if folder.is_dir() else ""
     spec = registry.add(name, source)
-    return f"added {name}: {spec.source}"
+    return f"added {name}: {spec.source}{need}"
+
+
+def memory_need(weights: Sequence[Path]) -> str:
+    """What the weights take of this machine's memory, as a second line."""
+    needed = sum(file.stat().st_size for file in weights)
+    free = free_cpu_bytes()
+    said = f"\nits weights take {needed / 1e9:.2g} GB, and {free / 1e9:.1f} GB of memory are free"
+    if needed > SHARE_OF_FREE * free:
+        said += ": too much for now; close other programs, or quantise it (see models convert)"
+    return said
 
 
 def run(argv: Sequence[str]) -> int:

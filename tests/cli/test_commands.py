@@ -122,7 +122,9 @@ def test_models_are_added_chosen_and_removed(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "config.json").write_text('{"model_type": "llama", "architectures": ["X"]}')
     (folder / "model.safetensors").write_bytes(b"\0" * 16)
-    assert models(tmp_path, "add", "mine", str(folder)).returncode == 0
+    done = models(tmp_path, "add", "mine", str(folder))
+    assert done.returncode == 0
+    assert "of memory are free" in done.stdout
     assert models(tmp_path, "default", "mine").returncode == 0
     rows = json.loads(models(tmp_path, "--json", "list").stdout)
     assert {"name": "mine", "source": str(folder), "family": "code", "default": True} in rows
