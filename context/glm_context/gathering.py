@@ -56,7 +56,7 @@ class Shelf:
         text = whole_lines(text)
         if clean:
             if hidden := text.count(WITHHELD):
-                self.withheld.append(Withheld(path=path, kinds=("in-index",) * hidden))
+                self.withheld.append(Withheld(path=path, kinds=("indexed-secret",) * hidden))
         else:
             text, kinds = redact(text, language)
             if kinds:
@@ -93,7 +93,7 @@ class Shelf:
             if len(kept) >= MAX_SNIPPETS:
                 break
         used = {snippet.path for snippet in kept}
-        shown = [w for w in self.withheld if w.path in used or "in-index" not in w.kinds]
+        shown = [w for w in self.withheld if w.path in used or "indexed-secret" not in w.kinds]
         return Gathered(snippets=tuple(kept), withheld=tuple(dict.fromkeys(shown)))
 
 
