@@ -129,6 +129,9 @@ def run(argv: Sequence[str]) -> int:
     if argv and argv[0] == "convert":
         from importlib import import_module
 
+        pictures = import_module("glm_t2i.convert_command").run(argv[1:])
+        if pictures is not None:
+            return int(pictures)
         convert = import_module("glm_codegen.convert.command")
         return int(convert.run(argv[1:]))
     options = arguments().parse_args(argv)

@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from glm_protocol.errors import BadRequest, ModelUnusable, Unsupported
 from glm_t2i.models.convolution_stack import StackConfig
 from glm_t2i.models.hvqvae import released_config
-from glm_t2i.models.loading import Kind, kind_of, load_model
+from glm_t2i.models.loading import TELLING_KEYS, Kind, kind_of, load_model
 from glm_t2i.models.weights_file import WRAPPER, WeightsFile, open_weights
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -59,6 +59,12 @@ def convert_checkpoint(source: Path, destination: Path) -> Kind:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     return kind
+
+
+def picture_kind(source: Path) -> Kind | None:
+    """What a checkpoint holds by its keys, None for no picture model. Raises as it is read."""
+    keys = read_pickled(checkpoint_file(source)).keys()
+    return next((kind for key, kind in TELLING_KEYS if key in keys), None)
 
 
 def checkpoint_file(source: Path) -> Path:

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from glm_protocol.errors import BadRequest, ModelUnusable, Unsupported
-from glm_t2i import load_model
-from glm_t2i.conversion import convert_checkpoint, derived_config
+from glm_t2i import convert_command, load_model
+from glm_t2i.conversion import convert_checkpoint, derived_config, picture_kind
 from glm_t2i.models.weights_file import open_weights
 
 MODELS = {
@@ -105,3 +105,26 @@ def test_ranks_and_destinations(data: Path, tmp_path: Path) -> None:
     (source / "17" / "mp_rank_01_model_states.pt").write_bytes(b"")
     with pytest.raises(Unsupported, match="2 ranks"):
         convert_checkpoint(source, tmp_path / "made")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_command_tells_pictures_by_keys(name: str, data: Path, tmp_path: Path) -> None:
+    source = checkpoint(data, name, tmp_path / "source")
+    assert picture_kind(source) == MODELS[name]
+    assert convert_command.run([str(source), str(tmp_path / "made")]) == 0
+    assert (tmp_path / "made" / "config.json").is_file()
+
+
+def test_command_leaves_other_sources_alone(tmp_path: Path) -> None:
+    code = tmp_path / "code.pt"
+    torch.save({"module": {"language_model": {"embedding": torch.zeros(2)}}}, code)
+    torch.save({"transformer.layer.weight": torch.zeros(2)}, tmp_path / "other.bin")
+    for argv in (
+        [str(code), "made"],
+        [str(tmp_path / "other.bin"), "made"],
+        [str(tmp_path), "made"],
+        [str(tmp_path / "none.pt"), "made"],
+        ["--help"],
+        [str(code), "made", "--bits", "8"],
+    ):
+        assert convert_command.run(argv) is None

@@ -61,4 +61,5 @@ def test_command_measures_an_untrained_model_as_bad(
     assert result["tokenizer_on_drawings"]["psnr_db"] < 20
     assert 0 < result["tokenizer_on_drawings"]["codes_used"] <= 1
     assert 1 <= result["captions"]["mean_place"] <= 20
-    assert Image.open(sheet).width > 1000
+    with Image.open(sheet) as drawn:
+        assert drawn.width > 1000

@@ -40,7 +40,7 @@ PictureModel = VqVae | HvqVae | CogView | CogLM | DirectSuperResolution | Iterat
 Kind = Literal["vqvae", "hvqvae", "cogview", "coglm", "direct_sr", "iterative_sr"]
 Place = str | PathLike[str]
 
-_TELLING_KEYS: tuple[tuple[str, Kind], ...] = (
+TELLING_KEYS: tuple[tuple[str, Kind], ...] = (
     ("enc_b.blocks.0.weight", "vqvae"),
     ("enc.conv_in.weight", "hvqvae"),
     ("word_embeddings.weight", "cogview"),
@@ -86,7 +86,7 @@ def load_model(
 
 def kind_of(stored: WeightsFile) -> Kind:
     """Raises ModelUnusable when no key tells."""
-    for key, kind in _TELLING_KEYS:
+    for key, kind in TELLING_KEYS:
         if key in stored.tensors:
             return kind
     raise ModelUnusable(f"{stored.name} holds no picture model that is known.")
