@@ -1,0 +1,1 @@
+"""How nano-translate was made: parallel programs, training, export, executed evaluation."""
