@@ -28,7 +28,7 @@ from glm_protocol.completion import Snippet
 from glm_protocol.folders import user_folders
 from glm_protocol.settings import ContextSettings
 
-BUDGET_S = 0.008  # a completion waits so long at a place that nothing was gathered for
+BUDGET_S = 0.005  # a completion waits so long at a place that nothing was gathered for
 FAR = 20  # lines from which a place is another one
 QUESTION_S = 2.0  # a question in words waits so long
 MAX_WORKERS = 4
