@@ -27,6 +27,7 @@ from glm_lsp.features import (
     configuration,
     draw_image,
     execute_command,
+    explain_last,
     finetune,
     index_progress,
     initialize,
@@ -34,17 +35,20 @@ from glm_lsp.features import (
     models,
     status,
     text_sync,
+    translate,
     watched_files,
     workspace_folders,
 )
 from glm_lsp.features.workspace_folders import WorkspaceFolders
 from glm_lsp.json_body import JsonObject
+from glm_lsp.memory_feeding import MemoryFeeding
 from glm_lsp.session import Phase, Session
 from glm_lsp.transport import Descriptors, FrameReader, FrameWriter, claim_stdio
 from glm_lsp.workspace_adapters import WorkspaceAdapters
 from glm_lsp.workspace_knowledge import WorkspaceKnowledge
 from glm_protocol.answers import Chunk
 from glm_protocol.completion import CompletionRequest
+from glm_protocol.requests import AnyRequest
 from glm_protocol.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -70,6 +74,9 @@ class LanguageServer:
         )
         self.completer = Completer(self._complete, self.folders.path_of, self.knowledge.snippets)
         self.completer.adapter_of = WorkspaceAdapters(self.folders.root_of).adapter_of
+        self.feeding = MemoryFeeding(self.folders.root_of, self.folders.path_of, self._ask)
+        self.completer.workspace_of = self.feeding.name_of
+        self.completer.on_report = self.feeding.heard
         self.status = status.StatusLine(self.session)
         self.abilities = code_action.ModelAbilities()
         self.handlers = requests()
@@ -82,11 +89,19 @@ class LanguageServer:
         """End every task and connection of the session. The daemon runs on."""
         self.completer.forget_all()
         await self.session.close()
+        await self.feeding.aclose()
         await self.knowledge.aclose()
         if self.link is not None:
             await self.link.aclose()
 
     async def _complete(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        self.feeding.wanted = not self.settings.daemon.url
+        self.feeding.excludes = self.settings.context.exclude
+        async with aclosing(self._ask(request)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _ask(self, request: AnyRequest) -> AsyncGenerator[Chunk, None]:
         await self.configured.wait()
         async with aclosing(configuration.link_of(self).stream(request)) as chunks:
             async for chunk in chunks:
@@ -103,9 +118,11 @@ def requests() -> dict[str, Callable[[LanguageServer, JsonObject], Any]]:
         "workspace/executeCommand": execute_command.execute_command,
         "glm/status": status.status,
         "glm/models": models.models,
+        "glm/explainLast": explain_last.explain_last,
         "glm/chat": chat.chat,
         "glm/askImage": ask_image.ask_image,
         "glm/drawImage": draw_image.draw_image,
+        "glm/translate": translate.translate,
         "glm/finetune": finetune.finetune,
         "textDocument/hover": ask_image.hover,
         "textDocument/codeAction": code_action.code_action,

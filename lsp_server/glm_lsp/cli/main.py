@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "complete": ("glm_lsp.cli.complete:run", "complete at one place of a file"),
     "context": ("glm_lsp.cli.context:run", "show what a model is given at one place of a file"),
     "chat": ("glm_lsp.cli.chat:run", "document, comment, ask, explain, tests, review, fix"),
+    "translate": ("glm_lsp.cli.translate:run", "a file or a folder in another language"),
     "draw": ("glm_t2i.draw_command:run", "draw a picture into a file"),
     "finetune": ("glm_codegen.finetune.command:run", "make a repository into an adapter"),
     "adapters": ("glm_codegen.finetune.adapters_command:run", "list, show, remove, export them"),

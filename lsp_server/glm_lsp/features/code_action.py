@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from glm_lsp.features import ask_image, chat_actions, configuration, draw_image
+from glm_lsp.features import ask_image, chat_actions, configuration, draw_image, translate
 from glm_lsp.json_body import JsonObject
 from glm_lsp.offered_action import Action, Place
 from glm_lsp.params import read_object, read_range, read_string, read_uri
@@ -34,6 +34,7 @@ CONTRIBUTORS: tuple[Contributor, ...] = (
     chat_actions.actions,
     ask_image.actions,
     draw_image.actions,
+    translate.actions,
 )
 
 
