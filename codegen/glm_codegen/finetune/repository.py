@@ -188,13 +188,10 @@ def _plain_folder(root: Path, *, identity: str, notes: tuple[str, ...]) -> Snaps
 def _by_files(
     root: Path, identity: str, blobs: Iterator[Blob], commit: str, notes: tuple[str, ...]
 ) -> Snapshot:
-    train, held = list[Blob](), list[tuple[Blob, None]]()
-    for blob in blobs:
-        chosen = int(hashlib.sha256(blob.path.encode()).hexdigest(), 16) % HELD_OUT_FILES == 0
-        if chosen:
-            held.append((blob, None))
-        else:
-            train.append(blob)
+    order = sorted(blobs, key=lambda blob: hashlib.sha256(blob.path.encode()).digest())
+    count = -(-len(order) // HELD_OUT_FILES) if len(order) > 1 else 0
+    held = [(blob, None) for blob in sorted(order[:count], key=lambda blob: blob.path)]
+    train = sorted(order[count:], key=lambda blob: blob.path)
     return Snapshot(
         root=root,
         remote=identity,
