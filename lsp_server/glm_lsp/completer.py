@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 from glm_context.secret_rules import redact
 from glm_lsp.context_window import ContextWindow
@@ -20,10 +21,17 @@ from glm_lsp.insert_text import clean
 from glm_lsp.position_codec import without_surrogates
 from glm_lsp.suggestion import remainder, typed_since
 from glm_protocol.answers import Chunk
-from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest, Snippet
+from glm_protocol.completion import (
+    CodeContext,
+    CompletionMode,
+    CompletionRequest,
+    GhostText,
+    Snippet,
+)
 from glm_protocol.request_fields import Trigger
 from glm_protocol.settings import Settings
 
+ALTERNATIVES = 3  # that are looked for when a person asks
 DEADLINE_MS = 1_800  # the daemon's; every request of the editor is answered within 2 s
 
 Complete = Callable[[CompletionRequest], AsyncGenerator[Chunk, None]]
@@ -41,6 +49,10 @@ class Completer:
         self._path_of = path_of
         self._gather = gather
         self._generations: dict[str, Generation] = {}
+        self._last: dict[str, Generation] = {}  # kept to be explained
+        self.newest: str | None = None  # the document that was completed last
+        self.workspace_of: Callable[[str], str] = lambda _: ""
+        self.on_report: Callable[[str, Mapping[str, Any]], None] = lambda _uri, _report: None
         self._numbers = itertools.count(1)
         self._session = f"{os.getpid():x}-{os.urandom(6).hex()}"
 
@@ -79,8 +91,9 @@ class Completer:
             return running
         if running is not None:
             running.supersede()
-        generation = Generation(window, f"{self._session}-{next(self._numbers)}")
-        self._generations[document.uri] = generation
+        generation = Generation(window, f"{self._session}-{next(self._numbers)}", trigger)
+        self._generations[document.uri] = self._last[document.uri] = generation
+        self.newest = document.uri
         automatic = trigger is Trigger.AUTOMATIC
         delay_s = self.settings.inline_completion.debounce_ms / 1000 if automatic else 0.0
         request = self._request(generation, document, trigger)
@@ -95,7 +108,31 @@ class Completer:
         context = replace(request.context, snippets=snippets)
         async with aclosing(self._complete(replace(request, context=context))) as chunks:
             async for chunk in chunks:
+                if chunk.end is not None:
+                    self.on_report(document.uri, chunk.end.report)
                 yield chunk
+
+    def last_of(self, uri: str) -> Generation | None:
+        """The document's last generation, whatever came of it."""
+        return self._last.get(uri)
+
+    def others_of(self, generation: Generation, window: ContextWindow) -> list[str]:
+        """What of the alternatives is still to come at `window`."""
+        typed = typed_since(generation.anchor, window)
+        texts = (clean(other, generation.anchor.prefix) for other in generation.alternatives)
+        left = [] if typed is None else [remainder(text, typed) for text in texts]
+        return [text for text in left if text]
+
+    def prepare_ahead(self, document: Document) -> None:
+        """A suggestion was accepted: begin the one behind it before the editor asks."""
+        taken = self._generations.get(document.uri)
+        if taken is None or not taken.whole or not taken.text:
+            return
+        text = self.text_of(taken)
+        anchor = taken.anchor
+        window = replace(anchor, line=anchor.line + text.count("\n"), prefix=anchor.prefix + text)
+        self.forget(document.uri)
+        self.generation_for(document, window, Trigger.AUTOMATIC)
 
     def forget(self, uri: str) -> None:
         """The document was closed or its suggestion accepted."""
@@ -119,6 +156,7 @@ class Completer:
         self, generation: Generation, document: Document, trigger: Trigger
     ) -> CompletionRequest:
         settings, window = self.settings, generation.anchor
+        automatic = trigger is not Trigger.EXPLICIT
         prefix, _ = redact(without_surrogates(window.prefix), document.language)
         suffix, _ = redact(without_surrogates(window.suffix), document.language)
         # Two editors may show one file; each has its own newest request.
@@ -138,4 +176,9 @@ class Completer:
             adapter=self.adapter_of(document.uri),
             max_tokens=settings.inline_completion.max_tokens,
             deadline_ms=DEADLINE_MS,
+            workspace=self.workspace_of(document.uri),
+            ghost=GhostText(
+                quiet=settings.inline_completion.quiet / 100 if automatic else 0.0,
+                count=1 if automatic else ALTERNATIVES,
+            ),
         )

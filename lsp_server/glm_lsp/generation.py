@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from glm_lsp.context_window import ContextWindow
 from glm_protocol.answers import Chunk, End, FinishReason
 from glm_protocol.errors import GlmError
+from glm_protocol.request_fields import Trigger
 
 Stream = Callable[[], AsyncGenerator[Chunk, None]]
 
@@ -18,10 +19,14 @@ log = logging.getLogger(__name__)
 class Generation:
     """Runs in its own task, so that it can outlive the request that began it."""
 
-    def __init__(self, anchor: ContextWindow, request_id: str) -> None:
+    def __init__(
+        self, anchor: ContextWindow, request_id: str, trigger: Trigger = Trigger.AUTOMATIC
+    ) -> None:
         self.anchor = anchor
         self.request_id = request_id
+        self.trigger = trigger
         self.text = ""
+        self.alternatives: tuple[str, ...] = ()
         self.end: End | None = None
         self.error: GlmError | None = None
         self.superseded = False
@@ -73,6 +78,16 @@ class Generation:
             self._waiting -= 1
         return True
 
+    def _take_end(self, end: End) -> None:
+        """The end says what to show, where the engine cut or withheld what it streamed."""
+        self.end = end
+        final = end.report.get("final")
+        if isinstance(final, str):
+            self.text = final
+        others = end.report.get("alternatives")
+        if isinstance(others, list):
+            self.alternatives = tuple(other for other in others if isinstance(other, str))
+
     async def _run(self, stream: Stream, delay_s: float) -> None:
         if delay_s > 0:
             await asyncio.sleep(delay_s)
@@ -81,7 +96,7 @@ class Generation:
             async for chunk in chunks:
                 self.text += chunk.text
                 if chunk.end is not None:
-                    self.end = chunk.end
+                    self._take_end(chunk.end)
                     self._finished.set()
         except GlmError as error:
             self.error = error

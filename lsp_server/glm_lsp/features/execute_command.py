@@ -50,4 +50,8 @@ def accepted(server: LanguageServer, arguments: list[Any]) -> None:
     server.accepted += 1
     uri = arguments[0].get("uri") if arguments and isinstance(arguments[0], dict) else None
     if isinstance(uri, str):
-        server.completer.forget(uri)
+        document = server.documents.get(uri)
+        if document is not None:
+            server.completer.prepare_ahead(document)
+        else:
+            server.completer.forget(uri)

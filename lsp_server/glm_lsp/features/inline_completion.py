@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 1.9  # the daemon's own deadline is shorter
 ACCEPTED = "glm.server.accepted"
-NOTHING: JsonObject = {"items": []}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,10 +45,10 @@ def inline_completion(
     if document is None or cursor is None or not wanted(server, document):
         if document is not None and document.unusable and trigger is Trigger.EXPLICIT:
             server.status.remark(document.unusable)  # asked for by hand: say why there is none
-        return NOTHING
+        return {"items": []}
     window = window_of(document, cursor, selected)
     if window is None or "\0" in window.prefix or "\0" in window.suffix:
-        return NOTHING  # binary
+        return {"items": []}  # binary
     left = server.completer.reuse(document, window)
     if left is not None:
         return items(server, document, cursor, left, selected)
@@ -120,10 +119,14 @@ async def answer_later(
     cursor = cursor_now(document, generation.anchor)
     left = None
     if cursor is not None:
-        left = server.completer.left_of(generation, window_at(document, cursor))
-    if left is None:
+        now = window_at(document, cursor)
+        left = server.completer.left_of(generation, now)
+    if left is None or cursor is None:
         raise ContentModified
-    return items(server, document, cursor, left, None)
+    answer = items(server, document, cursor, left, None)
+    for other in server.completer.others_of(generation, now):
+        answer["items"] += items(server, document, cursor, other, None)["items"]
+    return answer
 
 
 def cursor_now(document: Document, anchor: ContextWindow) -> Cursor | None:
@@ -149,7 +152,7 @@ def items(
     text to be replaced then still is the beginning of the new text.
     """
     if not left or cursor is None:
-        return NOTHING
+        return {"items": []}
     if selected is not None:
         where, head = selected.range, selected.text
     else:

@@ -19,11 +19,15 @@ WATCHED = "**/*"
 
 def did_save(server: LanguageServer, params: JsonObject) -> None:
     """A buffer was written to disk."""
-    server.knowledge.saved(read_uri(params))
+    uri = read_uri(params)
+    server.knowledge.saved(uri)
+    server.feeding.changed([uri])
 
 
 def did_change_watched_files(server: LanguageServer, params: JsonObject) -> None:
     """Files were made, changed or deleted, by whomever."""
     changes = read_list(params, "changes")[:MAX_CHANGES]
     uris = [change.get("uri") for change in changes if isinstance(change, dict)]
-    server.knowledge.changed([uri for uri in uris if isinstance(uri, str)])
+    changed = [uri for uri in uris if isinstance(uri, str)]
+    server.knowledge.changed(changed)
+    server.feeding.changed(changed)
