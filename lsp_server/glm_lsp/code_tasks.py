@@ -11,6 +11,8 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from glm_context.secret_files import is_secret_file
+from glm_context.secret_rules import redact
 from glm_lsp.position_codec import without_surrogates
 from glm_protocol.chat import ChatMessage, ChatRequest, Role
 from glm_protocol.errors import BadRequest
@@ -66,6 +68,7 @@ def talk_request(
             remedy="Select less.",
         )
     number = uuid.uuid4().hex
+    shown, _ = redact(without_surrogates(material), source.language)  # no secret goes to a model
     options = {
         "task": task,
         "language": source.language[:64],
@@ -76,7 +79,7 @@ def talk_request(
     return ChatRequest(
         id=number,
         document=number,
-        messages=(*earlier, ChatMessage(role=Role.USER, text=without_surrogates(material))),
+        messages=(*earlier, ChatMessage(role=Role.USER, text=shown)),
         options={key: value for key, value in options.items() if value},
         model=wish.model,
         max_tokens=wish.max_tokens,
@@ -98,6 +101,12 @@ def question_with(files: Sequence[tuple[str, str]], question: str) -> str:
         parts.append(block)
         room -= len(block)
     return "\n".join([*parts, question])
+
+
+def refuse_secret_file(path: str) -> None:
+    """Raises BadRequest for a file whose text goes nowhere."""
+    if is_secret_file(path):
+        raise BadRequest("Files of this name hold secrets and are shown to no model.", remedy="")
 
 
 def code_of(answer: str) -> str | None:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from itertools import count, islice
 
+from glm_context.secret_rules import redact
 from glm_lsp.code_tasks import OTHER_CANDIDATES, Source
 from glm_lsp.comment_hole import CommentHole
 from glm_lsp.position_codec import without_surrogates
@@ -103,8 +104,8 @@ def _request(
         context=CodeContext(
             path=without_surrogates(source.path),
             language=source.language[:64],
-            prefix=without_surrogates(hole.prefix + lead),
-            suffix=without_surrogates(hole.suffix),
+            prefix=redact(without_surrogates(hole.prefix + lead), source.language)[0],
+            suffix=redact(without_surrogates(hole.suffix), source.language)[0],
         ),
         mode=CompletionMode.LINE,
         trigger=Trigger.EXPLICIT,

@@ -62,6 +62,7 @@ def run(argv: Sequence[str]) -> int:
     options = arguments().parse_args(argv)
     if not 1 <= options.candidates <= code_tasks.MAX_CANDIDATES:
         raise BadRequest(f"--candidates is 1 to {code_tasks.MAX_CANDIDATES}.")
+    code_tasks.refuse_secret_file(str(options.file.absolute()))
     text = read_source(options.file)
     lines = LINE_END.split(text)
     source = Source(

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glm_context.async_syntax import AsyncSyntax
-from glm_context.secret_files import is_secret_file
-from glm_context.secret_rules import redact
 from glm_context.syntax_facts import Unit
 from glm_lsp import code_tasks
 from glm_lsp.code_tasks import Source, Wish
@@ -146,7 +144,7 @@ async def talk(
         request = code_tasks.talk_request(
             task,
             source,
-            redact(material, source.language)[0],
+            material,
             Wish(model=model_of(server, params), candidate=candidate),
             earlier=turns[:-1] if task == "ask" else (),
             diagnostic=diagnostic_of(params),
@@ -183,8 +181,7 @@ def document_of(server: LanguageServer, params: JsonObject) -> Document | None:
         raise BadRequest("This document is not open.", remedy="Open it in the editor.")
     if document.unusable is not None:
         raise BadRequest(f"Not possible here: {document.unusable}.", remedy="")
-    if is_secret_file(server.folders.path_of(uri)):
-        raise BadRequest("Files of this name hold secrets and are shown to no model.", remedy="")
+    code_tasks.refuse_secret_file(server.folders.path_of(uri))
     return document
 
 
