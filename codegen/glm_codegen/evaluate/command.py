@@ -34,7 +34,7 @@ def run(argv: Sequence[str]) -> int:
     """The `eval` subcommand. Raises GlmError."""
     if not argv or argv[0] in ("-h", "--help"):
         print(usage())
-        return 0 if argv else 2
+        raise SystemExit(0 if argv else 2)
     if argv[0] not in EVALUATIONS:
         print(
             f"glm-lsp eval: no evaluation {argv[0]!r}. See `glm-lsp eval --help`.", file=sys.stderr

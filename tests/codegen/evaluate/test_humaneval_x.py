@@ -263,5 +263,6 @@ def test_wrong_usage_gets_a_sentence(folder: Path, capsys: pytest.CaptureFixture
     assert "--source and --target" in capsys.readouterr().err
     assert dispatch(["eval", "humaneval-x", str(folder), "--samples", "0"]) == 1
     assert dispatch(["eval", "nothing"]) == 2
-    assert dispatch(["eval", "--help"]) == 0
+    with pytest.raises(SystemExit):
+        dispatch(["eval", "--help"])
     assert "humaneval-x" in capsys.readouterr().out
