@@ -31,6 +31,11 @@ class SteppedCall(Generic[Result]):
         self._error: BaseException | None = None
         self._closed = False
 
+    @property
+    def result(self) -> Result:
+        """What the call gave, after `run` came to its end."""
+        return self._result[0]
+
     def run(self) -> Generator[Step, None, Result]:
         """Steps; the generator's value is the call's. Raises what the call raises."""
         thread = threading.Thread(target=self._work, name="stepped-call", daemon=True)
