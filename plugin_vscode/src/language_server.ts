@@ -80,7 +80,8 @@ export class LanguageServer implements vscode.Disposable {
   async request<T>(method: string, params: object, cancel?: vscode.CancellationToken): Promise<T> {
     await this.#queue;
     if (this.#client === undefined) throw new Error(vscode.l10n.t('The language server is not running.'));
-    return this.#client.sendRequest<T>(method, params, cancel);
+    // An argument of undefined would count as a second parameter.
+    return cancel === undefined ? this.#client.sendRequest<T>(method, params) : this.#client.sendRequest<T>(method, params, cancel);
   }
 
   /** A request whose pieces come while it runs; `cancel` stops it at the server too. */

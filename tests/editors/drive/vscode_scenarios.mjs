@@ -237,6 +237,7 @@ export async function runVsCode(out, editors, vsix) {
       await code.openFile('drawn.md');
       await code.press('Control+End');
       await code.command('GLM: Draw Image…');
+      await code.page.locator('.quick-input-title', { hasText: 'Draw which picture?' }).waitFor();
       await code.type('a red circle', 5);
       await code.press('Enter');
       await code.pick('64x64');
@@ -266,7 +267,8 @@ export async function runVsCode(out, editors, vsix) {
       await code.page.locator('.diff-editor, .monaco-diff-editor').first().waitFor({ timeout: 20_000 });
       await code.shot('documentation');
       await code.answer('Apply');
-      await code.openFile('documented.py');
+      await code.page.locator('.tab.active', { hasText: /^documented.py$/ }).waitFor();
+      await code.page.locator('.view-line', { hasText: 'the fake model says' }).first().waitFor();
       await code.press('Control+s');
       await until('the docstring', () => lab.read('project/documented.py').includes('"""'));
     });
