@@ -363,3 +363,15 @@ def test_a_workspace_cannot_choose_what_runs(place: Place, tmp_path: Path) -> No
         (daemon,) = place.daemons()
         assert daemon.cwd() == "/"
         assert not canary.exists()
+
+
+def test_a_task_is_streamed_from_the_daemon(place: Place) -> None:
+    with place.client() as client:
+        client.initialize(workspaceFolders=[{"uri": "file:///w", "name": "w"}])
+        client.open(URI, "def f():\n    return 1\n")
+        params = {"token": "t", "task": "explain", "textDocument": {"uri": URI}}
+        answer = client.ask("glm/chat", params)
+        assert answer["text"].startswith("fake_answer_")
+        assert answer["model"] == "fake"
+        assert client.stop() == 0
+        client.check_one_reply_per_id()

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from glm_client.daemon_client import DaemonClient
+from glm_context.gathered import CursorSite
 from glm_context.syntax import Syntax
 from glm_lsp import code_tasks
 from glm_lsp.cli.source_file import LINE_END, read_source
+from glm_lsp.cli.workspace_root import opened, workspace_root
 from glm_lsp.code_tasks import Source, Wish
 from glm_lsp.comment_hole import CommentHole, comment_hole, documentation_hole, enclosing
 from glm_lsp.comment_writing import Comments, write_comments
@@ -40,7 +42,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "task", choices=code_tasks.TASKS, metavar="TASK", help=", ".join(code_tasks.TASKS)
     )
-    parser.add_argument("file", type=Path, help="the source file")
+    parser.add_argument("file", type=Path, help="the source file; ask: also a folder")
     parser.add_argument("--line", type=int, help="a line in the definition meant, counted from 1")
     parser.add_argument(
         "--lines", metavar="A-B", help="only these lines (explain, tests, fix, ask)"
@@ -62,6 +64,8 @@ def run(argv: Sequence[str]) -> int:
     options = arguments().parse_args(argv)
     if not 1 <= options.candidates <= code_tasks.MAX_CANDIDATES:
         raise BadRequest(f"--candidates is 1 to {code_tasks.MAX_CANDIDATES}.")
+    if options.file.is_dir() and options.task == "ask":
+        return _talk(options, "", Source(path="", language=""))
     code_tasks.refuse_secret_file(str(options.file.absolute()))
     text = read_source(options.file)
     lines = LINE_END.split(text)
@@ -100,9 +104,7 @@ def _talk(options: argparse.Namespace, text: str, source: Source) -> int:
     if options.task == "review":
         material = diff_of(options.file.absolute())
     elif options.task == "ask":
-        if not options.question.strip():
-            raise BadRequest("ask needs --question.", remedy="Say what you want to know.")
-        material = code_tasks.question_with([(source.path, material)], options.question)
+        material = _question(options, source, material)
     wishes = [Wish(model=options.model, candidate=number) for number in range(options.candidates)]
     requests = [
         code_tasks.talk_request(
@@ -129,6 +131,22 @@ def _talk(options: argparse.Namespace, text: str, source: Source) -> int:
         new = [*source.lines[:first], *code.rstrip("\n").split("\n"), *source.lines[last + 1 :]]
         _write(options.file, with_line_ends("\n".join(new), _line_end(text)))
     return 0
+
+
+def _question(options: argparse.Namespace, source: Source, shown: str) -> str:
+    """The question with the file and the pieces of the workspace that it is about."""
+    question = options.question
+    if not question.strip():
+        raise BadRequest("ask needs --question.", remedy="Say what you want to know.")
+    root = options.file.resolve() if options.file.is_dir() else workspace_root(options.file)
+    files = [(source.path, shown)] if source.path else []
+    site = CursorSite(path="", language="markdown", text=question, offset=len(question))
+    with opened(root) as workspace:
+        snippets = () if workspace is None else workspace.gather(site).snippets
+    files += [
+        (piece.path, piece.text) for piece in snippets if Path(piece.path).name != source.path
+    ]
+    return code_tasks.question_with(files, question)
 
 
 def _hole(task: str, source: Source, text: str, line: int) -> CommentHole:
