@@ -142,13 +142,13 @@ def add_definitions(
             score = 10.0 + names[found.name] + explicit
             add_definition(shelf, index, found, "import", score)
             taken.add(found.name)
-    others = [name for name in ordered if name not in taken][:24]
+    others = [name for name in ordered if name not in taken and len(name) >= 4][:24]
     by_name: dict[str, list[Definition]] = {}
-    for found in index.definitions(others, limit=96):
+    for found in index.definitions(index.rare(others, 4), limit=48):
         if found.path != site.path and found.path not in imported:
             by_name.setdefault(found.name, []).append(found)
     for name, places in by_name.items():
-        if len(places) > 3 or len(name) < 4:
+        if len(places) > 3:
             continue  # said everywhere: says nothing
         folder = site.path.rsplit("/", 1)[0]
         for found in places:

@@ -308,6 +308,18 @@ class IndexStore:
             )
         return found
 
+    def rare(self, names: Sequence[str], most: int) -> list[str]:
+        """Those of the names that have a definition, and no more than `most`."""
+        if not names:
+            return []
+        marks = ",".join("?" * len(names))
+        rows = self._db.execute(
+            f"SELECT name FROM symbols WHERE name IN ({marks}) "
+            "GROUP BY name HAVING count(*) <= ? ORDER BY name",
+            (*names, most),
+        )
+        return [name for (name,) in rows]
+
     def members(self, path: str, container: str, limit: int = 16) -> list[str]:
         """Signatures of the members of a class and its like, in the file's order."""
         rows = self._db.execute(

@@ -71,6 +71,8 @@ class WorkspaceKnowledge:
         on_progress: Callable[[Path, dict[str, Any]], None],
     ) -> None:
         self.settings = ContextSettings()
+        self.editor_excludes: tuple[str, ...] = ()  # taken up with the settings
+        self._excludes: tuple[str, ...] = ()
         self.last: dict[str, Assembly] = {}
         self._root_of, self._path_of = root_of, path_of
         self._on_progress = on_progress
@@ -82,8 +84,9 @@ class WorkspaceKnowledge:
 
     def take(self, settings: ContextSettings) -> None:
         """New settings; workers that run with others end."""
-        if settings != self.settings:
-            self.settings = settings
+        excludes = (*settings.exclude, *self.editor_excludes)
+        if settings != self.settings or excludes != self._excludes:
+            self.settings, self._excludes = settings, excludes
             self._pinned.clear()
             workers, self._workers = self._workers, {}
             for worker in workers.values():
@@ -238,7 +241,7 @@ class WorkspaceKnowledge:
             self._workers[folder] = ContextWorker(
                 folder,
                 home,
-                excludes=self.settings.exclude,
+                excludes=self._excludes,
                 on_progress=lambda progress: self._on_progress(folder, progress),
             )
         return self._workers[folder]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from glm_context.gathered import Gathered
+from glm_lsp.editor_excludes import expanded, patterns_of
 from glm_lsp.workspace_knowledge import differs, in_kept_order
 from glm_protocol.completion import Snippet
 from tests.client.stub_daemon import StubDaemon
@@ -158,6 +159,14 @@ async def test_a_worker_that_hangs_or_dies_delays_nothing(
     opened.server.completer.forget(uri)
     assert await opened.ghost(2, 21, uri=uri) is not None
     await until_known(opened, uri, 2, 21)
+
+
+def test_the_editors_own_excludes_are_read_as_patterns() -> None:
+    files = {"**/.git": True, "gen/**/*.{py,ts}": True, "off": False, "*.js": {"when": "x"}}
+    found = patterns_of([files, None, {"#x": True, "a\nb": True}])
+    assert found == ("**/.git", "/gen/**/*.py", "/gen/**/*.ts", "/#x")
+    assert expanded("{a,b}/{c,d}") == ["a/c", "a/d", "b/c", "b/d"]
+    assert expanded("{a,{b}}") == ["{a,{b}}"]
 
 
 def snippets(*names: str) -> Gathered:

@@ -14,6 +14,7 @@ from glm_client.daemon_client import DaemonClient
 from glm_lsp.client_profile import look_up
 from glm_lsp.daemon_link import DaemonLink
 from glm_lsp.documents import Document
+from glm_lsp.editor_excludes import SECTIONS, patterns_of
 from glm_lsp.features.completion import COMPLETION_OPTIONS
 from glm_lsp.features.watched_files import WATCHED
 from glm_lsp.json_body import JsonObject
@@ -55,10 +56,11 @@ async def configure(server: LanguageServer) -> None:
     wire: Any = None
     if server.profile.configuration:
         try:
-            answer = await server.session.ask(
-                "workspace/configuration", {"items": [{"section": SECTION}]}
-            )
-            wire = answer[0] if isinstance(answer, list) and answer else None
+            items = [{"section": section} for section in (SECTION, *SECTIONS)]
+            answer = await server.session.ask("workspace/configuration", {"items": items})
+            if isinstance(answer, list) and answer:
+                wire = answer[0]
+                server.knowledge.editor_excludes = patterns_of(answer[1:])
         except LspError as error:
             log.warning("no settings from the editor: %s", error.message)
     take(server, server.memory.initial if wire is None else wire)
