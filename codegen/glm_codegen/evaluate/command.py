@@ -12,6 +12,10 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
         "glm_codegen.evaluate.repo_command:run",
         "completions in any repository: holes, quiet spots, latency",
     ),
+    "replay": (
+        "glm_codegen.evaluate.replay_command:run",
+        "type what a repository's commits added; the keys that are saved",
+    ),
     "compare": ("glm_codegen.evaluate.compare_command:run", "the difference of two such runs"),
     "humaneval-x": (
         "glm_codegen.evaluate.humaneval_x_command:run",
