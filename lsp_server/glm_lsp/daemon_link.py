@@ -32,6 +32,7 @@ LONGEST_DELAY_S = 30.0
 CRASHES_TO_GIVE_UP = 6
 CRASH_WINDOW_S = 60.0
 CONNECT_PATIENCE_S = 1.2  # how long a request waits for a daemon that is being started
+BY_HAND_PATIENCE_S = 30.0  # and one that the user made by hand
 READY_POLL_S = 0.3
 READY_PATIENCE_S = 600.0
 PASSING = (NotReady, Overloaded, EngineFailed)  # mend by themselves; the status shows them
@@ -150,14 +151,18 @@ class DaemonLink:
         await self._be_connected()
         return await self.client.call(method, path, body)
 
-    async def _be_connected(self) -> None:
+    async def be_patient(self) -> None:
+        """Wait as long as a person would who asked by hand. Raises DaemonUnreachable."""
+        await self._be_connected(BY_HAND_PATIENCE_S)
+
+    async def _be_connected(self, patience_s: float = CONNECT_PATIENCE_S) -> None:
         if self._connected.is_set():
             return
         if self.status.state in (DaemonState.OFF, DaemonState.UNREACHABLE):
             raise DaemonUnreachable(self.status.message)
         self.connect()
         try:
-            async with asyncio.timeout(CONNECT_PATIENCE_S):
+            async with asyncio.timeout(patience_s):
                 await self._tried.wait()
         except TimeoutError as error:
             raise DaemonUnreachable("The daemon is being started.") from error

@@ -219,6 +219,7 @@ def listed(*capabilities: str) -> Json:
 
 
 async def actions(editor: InProcessEditor, **context: Any) -> list[Json]:
+    await editor.state("ready")
     params = {"textDocument": {"uri": URI}, "range": place(4), "context": context}
     found: list[Json] = await editor.ask("textDocument/codeAction", {**params})
     return found

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from glm_lsp.daemon_link import DaemonState
 from glm_lsp.features import ask_image, chat_actions, configuration, draw_image, translate
 from glm_lsp.json_body import JsonObject
 from glm_lsp.offered_action import Action, Place
@@ -51,7 +52,10 @@ class ModelAbilities:
         if now - self._asked < CAPABILITIES_KEPT_S:
             return self.words
         try:
-            listed = await configuration.link_of(server).call("GET", "/v1/models")
+            link = configuration.link_of(server)
+            if link.status.state is not DaemonState.READY:
+                return self.words
+            listed = await link.call("GET", "/v1/models")
         except GlmError:
             return self.words
         self.words = abilities(listed, server.settings.model)

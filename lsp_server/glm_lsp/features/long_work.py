@@ -59,7 +59,9 @@ class Delivery:
         await self._server.configured.wait()
         text, images = "", list[str]()
         try:
-            stream = configuration.link_of(self._server).stream(request)
+            link = configuration.link_of(self._server)
+            await link.be_patient()
+            stream = link.stream(request)
             async with aclosing(stream) as chunks:
                 async for chunk in chunks:
                     text += chunk.text
