@@ -27,6 +27,11 @@ class QuantizedLinear(nn.Module):
         self.register_buffer("scale_OG", weight.scale_OG)
         self.bias = bias_O
 
+    @property
+    def qweight(self) -> torch.Tensor:
+        """The packed values, by the name under which peft looks for a packed layer's device."""
+        return self.values_OP
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         weight = QuantizedWeight(
             scheme=self.scheme, values_OP=self.values_OP, scale_OG=self.scale_OG

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pygit2
 
-WORDS = "ledger invoice parcel depot courier tariff gauge valve pump sensor relay buffer".split()
+WORDS = (
+    *("ledger", "invoice", "parcel", "depot", "courier", "tariff"),
+    *("gauge", "valve", "pump", "sensor", "relay", "buffer"),
+)
 
 
 def module(first: str, second: str) -> str:
@@ -51,7 +54,8 @@ def grown(folder: Path, *, modules: int = 24, commits: int = 6) -> Path:
     pairs = [(one, other) for one in WORDS for other in WORDS if one < other][:modules]
     for number in range(commits):
         files = {
-            f"{one}_{other}.py": module(one, other).encode() for one, other in pairs[number::commits]
+            f"{one}_{other}.py": module(one, other).encode()
+            for one, other in pairs[number::commits]
         }
         commit(folder, files, day=number)
     return folder

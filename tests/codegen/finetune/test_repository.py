@@ -33,12 +33,15 @@ def test_the_receipt_asks_about_lines_added_after_the_cut_alone(tmp_path: Path) 
 def test_in_a_changed_file_only_new_lines_are_asked_about(tmp_path: Path) -> None:
     text = "".join(module(word, "depot") for word in ("ledger", "valve", "pump", "relay"))
     first = commit(tmp_path, {"a.py": text.encode()}, day=0)
-    added = "\n\ndef freshly_written(gauge: int, sensor: int) -> int:\n    return gauge * 7 - sensor\n"
+    added = (
+        "\n\ndef freshly_written(gauge: int, sensor: int) -> int:\n    return gauge * 7 - sensor\n"
+    )
     commit(tmp_path, {"a.py": (text + added).encode()}, day=1)
     snapshot = read_repository(tmp_path, since=first)
     [(blob, lines)] = snapshot.held_out
     assert blob.path == "a.py"
-    assert lines == {text.count("\n") + number for number in range(4)}
+    assert lines is not None
+    assert set(lines) == {text.count("\n") + number for number in range(4)}
     dataset = build_dataset(snapshot)
     assert {question.hole.middle.strip("\n") in added for question in dataset.asked} <= {True}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from tests.runtime.tiny_models import END, byte_tokenizer
 
 FILES = [
     SourceFile(path=f"{one}.py", language="python", text=module(one, other))
-    for one, other in zip(WORDS, WORDS[1:], strict=False)
+    for one, other in pairwise(WORDS)
 ]
 LENGTH = 400
 
@@ -72,7 +73,8 @@ def test_a_row_is_the_prompt_of_serving_with_the_answer_behind_it() -> None:
     hole = next(
         found
         for seed in range(99)
-        if (found := draw_hole(Lines.of(FILES[0].text), random.Random(seed))) and found.kind == "line"
+        if (found := draw_hole(Lines.of(FILES[0].text), random.Random(seed)))
+        and found.kind == "line"
     )
     row = maker().infill_row(FILES[0], hole, hole.suffix, ())
     assert row is not None
