@@ -14,10 +14,12 @@ DECAY_SHARE = 0.4
 FLOOR = 0.02
 
 
-def rate_factor(*, step: int, elapsed_s: float, total_s: float) -> float:
+def rate_factor(
+    *, step: int, elapsed_s: float, total_s: float, decay_share: float = DECAY_SHARE
+) -> float:
     """Share of the full learning rate, between `FLOOR` and 1."""
     warm = min(1.0, (step + 1) / WARM_UP_STEPS)
-    left = max(0.0, total_s - elapsed_s) / max(total_s * DECAY_SHARE, 1e-9)
+    left = max(0.0, total_s - elapsed_s) / max(total_s * decay_share, 1e-9)
     return warm * max(FLOOR, min(1.0, left))
 
 

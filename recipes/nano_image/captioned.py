@@ -16,7 +16,7 @@ from glm_t2i.evaluate.drawn_prompts import COLOURS
 from recipes.nano_image.drawings import drawing
 from recipes.nano_image.icons import Icon, read_icons, tinted
 
-ICON_SHARE = 0.2
+ICON_SHARE = 0.1
 NAMES = 100
 _SOLID = re.compile(r"fill|solid|@mdi|mdi/svg|ionicons")
 _NOT_SOLID = re.compile(r"outline|sharp|bold|24/outline")

@@ -1,7 +1,7 @@
 """Drawings that the recipe makes itself, each with its caption: shapes, parts of pages, charts.
 
-Places and sizes are multiples of 8 pixels, one code of the tokenizer, moved by a code or not at
-all: one core learns such pictures in an hour, and not all others.
+Places and sizes are multiples of 8 pixels, one code of the tokenizer, and a prompt has one picture:
+what a share of one core learns in an hour has little room for variety.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def shapes_drawing(draw: random.Random) -> tuple[str, Image.Image]:
         wanted = Wanted(shape=shape, colour=colour, place=draw.choice(list(PLACES)))
     else:
         wanted = Wanted(shape=shape, colour=colour, count=draw.randint(2, 4))
-    return wanted.sentence(draw), paint(wanted, draw)
+    return wanted.sentence(draw), paint(wanted)
 
 
 def pair_drawing(draw: random.Random) -> tuple[str, Image.Image]:
@@ -120,8 +120,8 @@ def chart(draw: random.Random) -> tuple[str, Image.Image]:
 def drawing(draw: random.Random) -> tuple[str, Image.Image]:
     """A caption and its picture of any kind."""
     kind = draw.random()
-    if kind < 0.76:
+    if kind < 0.84:
         return shapes_drawing(draw)
-    if kind < 0.87:
+    if kind < 0.9:
         return pair_drawing(draw)
-    return page_part(draw) if kind < 0.94 else chart(draw)
+    return page_part(draw) if kind < 0.95 else chart(draw)

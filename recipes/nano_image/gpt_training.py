@@ -42,7 +42,8 @@ CONFIG = TransformerConfig(
     max_sequence_length=LAYOUT.positions, num_image_tokens=TOKENIZER_CONFIG.n_embed,
 )  # fmt: skip
 RUN = OUT / "gpt"
-ROWS = 12
+ROWS = 8
+DECAY_SHARE = 0.2  # of the time, at its end
 MUON_RATE, ADAM_RATE = 0.02, 3e-3
 LOOK_EVERY = 50
 
@@ -121,8 +122,8 @@ class Training:
         self.muon.step(MUON_RATE * factor)
         self.model.zero_grad(set_to_none=True)
 
-    def save(self, step: int, elapsed: float) -> None:
-        progress = Progress(step=step, rows=step * ROWS, elapsed_s=elapsed, length=LENGTH)
+    def save(self, step: int, rows: int, elapsed: float) -> None:
+        progress = Progress(step=step, rows=rows, elapsed_s=elapsed, length=LENGTH)
         save(RUN / "checkpoint.safetensors", self.model.state_dict() | self.muon.state(), progress)
 
 
@@ -142,7 +143,8 @@ def main() -> None:
     horizon.set(asked.minutes)
     training = Training(resume=asked.resume, init_from=asked.init_from)
     tokenizer = Tokenizer.from_file(str(MODEL / "tokenizer.json"))
-    step, elapsed = training.progress.step, training.progress.elapsed_s
+    step, seen_rows = training.progress.step, training.progress.rows
+    elapsed = training.progress.elapsed_s
     maker = RowMaker(trained_tokenizer(), tokenizer, LAYOUT, seed=1000 + step)
     compute = logits if asked.no_compile else torch.compile(logits)
     RESULTS.mkdir(exist_ok=True)
@@ -153,10 +155,12 @@ def main() -> None:
         with torch.autocast("cpu", torch.bfloat16):
             out = compute(training.model, rows.ids, rows.positions)
         loss, codes, captions = losses(out, rows)
-        factor = rate_factor(step=step, elapsed_s=elapsed, total_s=horizon.seconds())
+        factor = rate_factor(
+            step=step, elapsed_s=elapsed, total_s=horizon.seconds(), decay_share=DECAY_SHARE
+        )
         training.step(loss, factor)
         seen.append((codes, captions))
-        step += 1
+        step, seen_rows = step + 1, seen_rows + ROWS
         now = time.monotonic()
         elapsed, before = elapsed + now - before, now
         if step % LOOK_EVERY == 0:
@@ -164,13 +168,13 @@ def main() -> None:
                 sum(column) / len(seen) for column in zip(*seen, strict=True)
             )
             seen.clear()
-            line = f"{step},{elapsed:.0f},{step * ROWS},{code_loss:.4f},{caption_loss:.4f}"
+            line = f"{step},{elapsed:.0f},{seen_rows},{code_loss:.4f},{caption_loss:.4f}"
             print(line, flush=True)
             with (RESULTS / "gpt.csv").open("a", encoding="utf-8") as stream:
                 stream.write(line + "\n")
         if step % (4 * LOOK_EVERY) == 0:
-            training.save(step, elapsed)
-    training.save(step, elapsed)
+            training.save(step, seen_rows, elapsed)
+    training.save(step, seen_rows, elapsed)
 
 
 if __name__ == "__main__":

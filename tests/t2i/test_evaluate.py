@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 
 import pytest
@@ -17,30 +16,27 @@ from tests.t2i.tiny_folder import write_tiny_folder
 
 
 def test_painted_pictures_are_what_was_asked_for() -> None:
-    draw = random.Random(4)
     for wanted in [*plain_prompts(), *sampled_prompts(60, seed=2)]:
-        assert judge(paint(wanted, draw), wanted).everything, wanted
+        assert judge(paint(wanted), wanted).everything, wanted
 
 
 def test_every_other_attribute_is_wrong() -> None:
-    draw = random.Random(4)
     wanted = Wanted(shape="star", colour="red", count=3)
-    picture = paint(wanted, draw)
+    picture = paint(wanted)
     assert not judge(picture, Wanted(shape="heart", colour="red", count=3)).shape
     assert not judge(picture, Wanted(shape="star", colour="blue", count=3)).colour
     assert not judge(picture, Wanted(shape="star", colour="red", count=2)).count
-    lone = paint(Wanted(shape="star", colour="red", place="top left"), draw)
+    lone = paint(Wanted(shape="star", colour="red", place="top left"))
     assert not judge(lone, Wanted(shape="star", colour="red", place="bottom right")).place
     assert not judge(Image.new("RGB", (128, 128), "white"), wanted).everything
 
 
 def test_shapes_are_told_apart() -> None:
-    draw = random.Random(1)
     for wanted in plain_prompts()[::10]:
-        (seen,) = regions(paint(wanted, draw))
+        (seen,) = regions(paint(wanted))
         others = [w for w in plain_prompts() if w.shape != wanted.shape]
         assert seen.shape == wanted.shape
-        assert not any(judge(paint(wanted, draw), other).shape for other in others[::10])
+        assert not any(judge(paint(wanted), other).shape for other in others[::10])
 
 
 def test_noise_holds_no_shape() -> None:

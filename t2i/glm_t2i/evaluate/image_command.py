@@ -118,7 +118,7 @@ def caption_rank(painter: CogViewPainter, pictures: int, seed: int) -> dict[str,
     for _ in range(pictures):
         pool = _pool(draw)
         sentences = draw.sample(sorted(pool), CHOICES)
-        codes_hw = painter.encoded(paint(pool[sentences[0]], draw))
+        codes_hw = painter.encoded(paint(pool[sentences[0]]))
         scores = painter.ranked(codes_hw, sentences)
         place = int((scores > scores[0]).sum())
         places.append(place)
@@ -167,7 +167,7 @@ def run(argv: Sequence[str]) -> int:
     draw = random.Random(options.seed)
     plain = draw.sample(plain_prompts(), min(options.prompts, len(plain_prompts())))
     rich = sampled_prompts(options.prompts, seed=options.seed)
-    painted = [paint(wanted, draw) for wanted in [*plain, *rich]]
+    painted = [paint(wanted) for wanted in [*plain, *rich]]
     result: dict[str, Any] = {"model": spec.name, "options": words, "seed": options.seed}
     result["tokenizer_on_drawings"] = tokenizer_scores(painter, painted)
     if options.pictures is not None:

@@ -8,7 +8,6 @@ Pictures are painted `OVERSAMPLING` times as large and averaged down, so that ed
 from __future__ import annotations
 
 import math
-import random
 
 from PIL import Image, ImageDraw
 
@@ -113,28 +112,25 @@ def colour_of(name: str) -> Colour:
     return COLOURS[name]
 
 
-STEP = 8  # pixels of a code: places are multiples of it
+# Places are multiples of 8 pixels, one code of the tokenizer.
 _CENTRES = {
     2: ((32, 64), (96, 64)),
     3: ((24, 64), (64, 64), (104, 64)),
     4: ((32, 32), (96, 32), (32, 96), (96, 96)),
 }
-_RADII = {1: (24, 32, 40, 48), 2: (20, 24), 3: (16,), 4: (20, 24)}
+_RADII = {2: 24, 3: 16, 4: 24}
+_ALONE, _AT_PLACE = 40, 24
 
 
-def paint(wanted: Wanted, draw: random.Random) -> Image.Image:
-    """The picture that a drawn prompt asks for."""
+def paint(wanted: Wanted) -> Image.Image:
+    """The picture that a drawn prompt asks for: always the same one."""
     canvas, colour = Canvas(), colour_of(wanted.colour)
     if wanted.place:
         x, y = (round(share * EDGE) for share in PLACES[wanted.place])
-        canvas.shape(wanted.shape, x, y, draw.choice((20, 24)), colour)
+        canvas.shape(wanted.shape, x, y, _AT_PLACE, colour)
     elif wanted.count == 1:
-        x, y = (EDGE // 2 + STEP * draw.choice((0, 0, 0, -1, 1)) for _ in range(2))
-        canvas.shape(wanted.shape, x, y, draw.choice(_RADII[1]), colour)
+        canvas.shape(wanted.shape, EDGE / 2, EDGE / 2, _ALONE, colour)
     else:
-        radius, down = draw.choice(_RADII[wanted.count]), 0
-        if wanted.count < 4:
-            down = STEP * draw.choice((0, 0, -1, 1))
         for x, y in _CENTRES[wanted.count]:
-            canvas.shape(wanted.shape, x, y + down, radius, colour)
+            canvas.shape(wanted.shape, x, y, _RADII[wanted.count], colour)
     return canvas.finished()
