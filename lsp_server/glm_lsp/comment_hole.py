@@ -160,6 +160,8 @@ def lead_of(unit: Unit) -> str:
     """How a sentence on it may begin: for a function by its name, `readLines` -> `Read the`."""
     if unit.kind not in ("function", "method"):
         return "The"
+    if unit.name.startswith("__"):
+        return "Create the" if unit.name == "__init__" else "Return the"
     words = re.findall(r"[A-Z]?[a-z]+", unit.name)
     return f"{words[0].capitalize()} the" if words and len(words[0]) >= 3 else "Return the"
 

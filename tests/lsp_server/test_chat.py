@@ -114,6 +114,15 @@ async def test_a_fix_is_an_edit_of_the_definition(
     assert daemon.requests[0]["options"]["diagnostic"] == "wrong"
 
 
+async def test_of_written_tests_the_code_alone_is_given(
+    editor: InProcessEditor, daemon: StubDaemon
+) -> None:
+    editor.open(CODE)
+    daemon.text = "Sure:\n```python\ndef test_total(): ...\n```\nThat is all."
+    result = await editor.ask("glm/chat", task("tests", range=place(4)))
+    assert result["text"] == "def test_total(): ...\n"
+
+
 async def test_a_question_takes_the_file_along_and_the_turns_before(
     editor: InProcessEditor, daemon: StubDaemon
 ) -> None:

@@ -152,6 +152,8 @@ async def talk(
         )
         outcomes.append(await delivery.run(request, texts=candidate == 0))
     texts = [clean(outcome.text, material) for outcome in outcomes]
+    if task == "tests":  # a file of its own: the code alone
+        texts = [code_tasks.code_of(text) or text for text in texts]
     edit = None
     if task == "fix" and span is not None and document is not None:
         code = code_tasks.code_of(texts[0])
