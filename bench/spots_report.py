@@ -21,7 +21,7 @@ from bench.spots import Spot, draw, judge
 from glm_client.daemon_client import DaemonClient
 from glm_client.memory_feed import feed
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
-from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest
+from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest, GhostText
 from glm_protocol.request_fields import Trigger
 from glm_runtime.model_registry import bundled_models_folder
 from recipes.nano_code import open_file_words
@@ -105,10 +105,12 @@ async def ask_daemon(spots: Sequence[Spot], model: str | None) -> tuple[str, lis
                 max_tokens=48,
                 deadline_ms=60_000,
                 workspace=WORKSPACE,
+                ghost=GhostText(),
             )
             completed = await client.whole(request)
             name = completed.end.model
-            guesses.append(completed.text.split("\n", 1)[0])
+            shown = str(completed.end.report.get("final", completed.text))
+            guesses.append(shown.split("\n", 1)[0])
     return name, guesses
 
 

@@ -5,14 +5,21 @@ Not here: which files, and what in them is secret; whoever feeds has asked `glm_
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import AsyncGenerator, Iterable, Iterator
+from pathlib import PurePath
 
 from glm_client.daemon_client import DaemonClient
 from glm_protocol.answers import End
 from glm_protocol.remembering import MAX_FILES, MAX_REMEMBERED, RememberedFile, RememberRequest
 
 BATCH = 24_000  # characters: some tens of milliseconds of the engine's time
+
+
+def workspace_name(root: PurePath | None) -> str:
+    """The name of a folder's memory in requests; "" for none."""
+    return "" if root is None else hashlib.sha256(str(root).encode()).hexdigest()[:32]
 
 
 def batches(files: Iterable[tuple[str, str]]) -> Iterator[tuple[RememberedFile, ...]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -17,7 +16,7 @@ from contextlib import aclosing
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from glm_client.memory_feed import batches
+from glm_client.memory_feed import batches, workspace_name
 from glm_context.secret_rules import redact
 from glm_context.workspace_files import WorkspaceFiles
 from glm_protocol.answers import Chunk
@@ -50,8 +49,7 @@ class MemoryFeeding:
 
     def name_of(self, uri: str) -> str:
         """The name of a document's folder in requests; "" outside of all."""
-        root = self._root_of(uri)
-        return "" if root is None else hashlib.sha256(str(root).encode()).hexdigest()[:32]
+        return workspace_name(self._root_of(uri))
 
     def heard(self, uri: str, report: Any) -> None:
         """A completion ended; its report says what the engine remembers of the folder."""

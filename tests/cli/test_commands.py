@@ -34,7 +34,7 @@ def test_complete_prints_the_contracts_object(daemon: DaemonProcess, tmp_path: P
         daemon, "complete", "a.py", "--line", "2", "--column", "9", "--json", cwd=tmp_path
     )
     answer = json.loads(done.stdout)
-    assert set(answer) == {"text", "model", "adapter", "finish", "timings_ms", "tokens"}
+    assert set(answer) == {"text", "model", "adapter", "finish", "timings_ms", "tokens", "report"}
     assert answer["text"].startswith("fake_argument_")
     assert answer["model"] == "fake"
     assert answer["adapter"] is None

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from glm_client.daemon_client import Answer, DaemonClient
+from glm_client.memory_feed import workspace_name
 from glm_context.gathered import Gathered
 from glm_lsp.cli.source_file import read_source, split_at
 from glm_lsp.cli.workspace_root import code_context, opened, site_of, workspace_root
-from glm_protocol.completion import CompletionMode, CompletionRequest
+from glm_protocol.completion import CompletionMode, CompletionRequest, GhostText
 from glm_protocol.languages import language_id
 from glm_protocol.request_fields import Trigger
 
@@ -67,6 +68,8 @@ def request_from(options: argparse.Namespace) -> CompletionRequest:
         temperature=options.temperature,
         seed=options.seed,
         deadline_ms=60_000,
+        workspace=workspace_name(root),
+        ghost=GhostText(),
     )
 
 
@@ -77,16 +80,22 @@ async def complete(request: CompletionRequest) -> Answer:
         return await client.whole(request)
 
 
+def shown(completed: Answer) -> str:
+    """What a person is shown: the text after the filters, where the engine has any."""
+    return str(completed.end.report.get("final", completed.text))
+
+
 def as_json(completed: Answer) -> dict[str, Any]:
     """The object that `--json` prints; its words are a contract."""
     end = asdict(completed.end)
     return {
-        "text": completed.text,
+        "text": shown(completed),
         "model": end["model"],
         "adapter": end["adapter"],
         "finish": end["finish"],
         "timings_ms": end["timings_ms"],
         "tokens": end["tokens"],
+        "report": end["report"],
     }
 
 
@@ -94,5 +103,5 @@ def run(argv: Sequence[str]) -> int:
     """The `complete` subcommand."""
     options = arguments().parse_args(argv)
     completed = asyncio.run(complete(request_from(options)))
-    print(json.dumps(as_json(completed)) if options.json else completed.text)
+    print(json.dumps(as_json(completed)) if options.json else shown(completed))
     return 0
