@@ -9,17 +9,24 @@ from recipes.nano_vision.drawn_pictures import DrawnPictures
 from recipes.nano_vision.picture_sample import PictureSample
 from recipes.nano_vision.reading_pictures import ReadingPictures
 from recipes.nano_vision.text_lines import LineSource, read_code_lines
+from recipes.nano_vision.thing_pictures import ThingPictures
 
-DRAWN = 0.55  # share of drawn pictures, once they are shown
+# Shares of the pictures, once all kinds are shown; the rest is text.
+DRAWN, THINGS = 0.12, 0.10
 
 
 class Curriculum:
     """Draws one sample after another."""
 
     def __init__(
-        self, reading: ReadingPictures, drawn: DrawnPictures, chooser: random.Random
+        self,
+        reading: ReadingPictures,
+        drawn: DrawnPictures,
+        things: ThingPictures,
+        chooser: random.Random,
     ) -> None:
-        self.reading, self.drawn, self.chooser = reading, drawn, chooser
+        self.reading, self.drawn, self.things = reading, drawn, things
+        self.chooser = chooser
 
     @classmethod
     def of_fonts(cls, chooser: random.Random) -> Curriculum:
@@ -27,10 +34,13 @@ class Curriculum:
         lines = LineSource(read_code_lines(), chooser)
         files = fonts.paths("train")
         reading = ReadingPictures(files, lines, chooser)
-        return cls(reading, DrawnPictures(files, chooser), chooser)
+        return cls(reading, DrawnPictures(files, chooser), ThingPictures(chooser), chooser)
 
     def sample(self, everything: bool) -> PictureSample:
         """Text alone until `everything`."""
-        if everything and self.chooser.random() < DRAWN:
+        choice = self.chooser.random() if everything else 1.0
+        if choice < DRAWN:
             return self.drawn.sample()
+        if choice < DRAWN + THINGS:
+            return self.things.sample()
         return self.reading.sample()

@@ -45,19 +45,25 @@ class ScriptedTokens:
 
 
 class ScriptedModel:
-    """Answers in the order of `answers`, one a row; `cells` are what its cell reader reads."""
+    """Answers in the order of `answers`, one a row; `cells` and `names` are its cell reader's."""
 
     stop_ids = frozenset({STOP})
     context_length = 4096
     dtype = torch.float32
 
     def __init__(
-        self, *answers: str, sees: bool = True, taught: str = "", cells: Sequence[str] = ()
+        self,
+        *answers: str,
+        sees: bool = True,
+        taught: str = "",
+        cells: Sequence[str] = (),
+        names: Sequence[str] = (),
     ) -> None:
         self.answers = deque(answers)
         self.sees = sees
         self.taught = taught
         self.cells = deque(cells)
+        self.names = names
         self.asked: list[list[Turn]] = []
         self.streams: list[ScriptedTokens] = []
 
@@ -68,6 +74,11 @@ class ScriptedModel:
     def read(self, pictures: Sequence[Image.Image]) -> list[CellText]:
         texts = [self.cells.popleft() for _ in pictures]
         return [CellText(text=text.ljust(144), sure=(1.0,) * 144) for text in texts]
+
+    def name(self, picture: Image.Image, count: int, names: Sequence[str]) -> list[str]:
+        assert picture.size == (192, 192)
+        assert set(self.names) <= set(names)
+        return list(self.names[:count])
 
     def start(self, rows: Sequence[Sequence[Turn]], sampling: Sampling) -> Started:
         self.asked += [list(row) for row in rows]

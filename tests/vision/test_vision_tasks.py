@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from glm_runtime.engine import EngineInfo
 from glm_vision.drawn import words
-from glm_vision.drawn.flow_diagram import mermaid_of
+from glm_vision.drawn.flow_diagram import arrow, mermaid_of
 from glm_vision.image_intake import ImageIntake
 from glm_vision.tasks.answer_check import check_html, check_plantuml, check_table
 from glm_vision.tasks.mermaid import parse_mermaid
@@ -162,38 +162,85 @@ def test_a_taught_model_reads_line_by_line(intake: ImageIntake) -> None:
     assert not model.asked
 
 
-def test_a_taught_model_is_asked_what_it_was_taught(intake: ImageIntake) -> None:
-    for asked, expected, answer in (
-        ("How many red circles are there?", words.COUNT.format(things="red circles"), "3"),
-        ("Count the crosses", words.COUNT.format(things="crosses"), "1"),
-        (
-            "How many red circles and blue squares?",
-            words.COUNT_SUM.format(things="red circles", others="blue squares"),
-            "5",
-        ),
-        ("Where is the green star?", words.WHERE.format(thing="green star"), "[[0,0,500,500]]"),
-        ("What do you see?", words.DESCRIBE, "2 red circles"),
-    ):
-        model = ScriptedModel(answer, taught="t")
-        text, _ = finish(engine_of(intake, model), question(asked, PICTURE))
-        assert text == answer
-        assert model.asked[0][0].text == expected
+def scene() -> bytes:
+    """Two red things above a blue one; what shape they are, the model says."""
+    picture = Image.new("RGB", (200, 100), "white")
+    pen = ImageDraw.Draw(picture)
+    pen.ellipse((20, 10, 49, 39), words.COLOURS["red"])
+    pen.rectangle((120, 12, 149, 41), words.COLOURS["red"])
+    pen.rectangle((60, 60, 89, 89), words.COLOURS["blue"])
+    return png(picture)
+
+
+NAMES = ("circle", "square", "square")
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        ("How many red circles are there?", "1"),
+        ("Count the squares", "2"),
+        ("How many red circles and blue squares?", "2"),
+        ("How many things or shapes?", "3"),
+        ("How many stars?", "0"),
+        ("What do you see?", "1 red circle, 1 red square, 1 blue square"),
+        ("Where is the blue square?", "[[300,600,450,900]]"),
+    ],
+)
+def test_a_taught_model_counts_and_finds(intake: ImageIntake, asked: str, answer: str) -> None:
+    model = ScriptedModel(taught="t", names=NAMES)
+    text, end = finish(engine_of(intake, model), question(asked, scene()))
+    assert text == answer
+    if "Where" in asked:
+        assert end.report["boxes"] == [[60, 60, 90, 90]]
 
 
 def test_a_taught_model_says_what_it_does_not_know(intake: ImageIntake) -> None:
-    model = ScriptedModel("1 red circle", taught="t")
-    _, end = finish(engine_of(intake, model), question("Will it rain?", PICTURE))
+    engine = engine_of(intake, ScriptedModel(taught="t", names=NAMES))
+    _, end = finish(engine, question("Will it rain?", scene()))
     assert "few questions" in end.report["notes"][0]
-    _, end = finish(engine_of(intake, model), question("Will it rain?"))
+    _, end = finish(engine, question("Will it rain?"))
     assert end.report["valid"] is False
+    _, end = finish(engine, question("Where is the pear?", scene()))
+    assert (end.report["boxes"], end.report["valid"]) == ([], False)
+    for name in ("read", "diagram", "chart", "ui"):
+        text, end = finish(engine, task(name))
+        assert text == ""
+        assert end.report["notes"]
 
 
 def test_a_diagram_of_a_taught_model_is_put_together_and_parsed(intake: ImageIntake) -> None:
-    page = blocks(["ab"], height=60)
-    answers = ("[[050,050,950,500;050,510,950,990]]", "1>2,2>7")
-    model = ScriptedModel(*answers, taught="t", cells=["Load", "Save"])
-    text, end = finish(engine_of(intake, model), task("diagram", picture=png(page)))
+    picture = Image.new("RGB", (120, 200), "white")
+    pen = ImageDraw.Draw(picture)
+    boxes = [(20, 10, 100, 50), (20, 140, 100, 180)]
+    for left, top, right, bottom in boxes:
+        pen.rectangle((left, top, right, bottom), "white", "black", 2)
+        for x in (35, 50, 65):
+            pen.rectangle((x, top + 14, x + 6, top + 26), "black")
+    arrow(pen, boxes[1], boxes[0], (0, 0, 0), 2, 9)
+    model = ScriptedModel(taught="t", cells=["Load", "Save"])
+    text, end = finish(engine_of(intake, model), task("diagram", picture=png(picture)))
     diagram = parse_mermaid(text)
     assert end.report["valid"] is True
-    assert list(diagram.edges) == [("N1", "N2", "")]
+    assert diagram.edges == [("N2", "N1", "")]
     assert len(end.report["boxes"]) == 2
+
+
+def test_a_chart_of_a_taught_model_is_a_table(intake: ImageIntake) -> None:
+    picture = Image.new("RGB", (160, 130), "white")
+    pen = ImageDraw.Draw(picture)
+    pen.line([(40, 5), (40, 105), (155, 105)], "black", 1)
+    for y in (10, 100):  # numbers at the axis
+        pen.rectangle((12, y - 5, 18, y + 5), "black")
+        pen.rectangle((22, y - 5, 28, y + 5), "black")
+    for left, top in ((55, 10), (100, 55)):
+        pen.rectangle((left, top, left + 20, 105), words.COLOURS["blue"])
+        pen.rectangle((left + 7, 112, left + 13, 122), "black")
+    model = ScriptedModel(taught="t", cells=["90".ljust(48) + "O".ljust(48), "a    b"])
+    text, end = finish(engine_of(intake, model), task("chart", picture=png(picture)))
+    assert end.report["valid"] is True
+    head, *rows = text.splitlines()
+    assert head == "name,value"
+    values = [float(row.split(",")[1]) for row in rows]
+    assert values[0] == pytest.approx(90, abs=2)
+    assert values[1] == pytest.approx(45, abs=2)

@@ -37,7 +37,13 @@ class Started:
 class CellReader(Protocol):
     """Reads what stands in every patch of a picture, without saying a word (see `cell_reading`)."""
 
-    def read(self, pictures: Sequence[Image.Image]) -> list[CellText]: ...
+    def read(self, pictures: Sequence[Image.Image]) -> list[CellText]:
+        """Characters; the pictures are laid out by `reading_view`."""
+        ...
+
+    def name(self, picture: Image.Image, count: int, names: Sequence[str]) -> list[str]:
+        """Which of the names fits each of the first cells; laid out by `thing_view`."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
