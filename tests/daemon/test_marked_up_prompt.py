@@ -10,4 +10,5 @@ def test_only_a_prompt_without_suffix_may_be_marked_up() -> None:
     request = OpenAICompletion(prompt=text).to_request("r")
     assert request.marked_up
     assert request.context.prefix == text  # the daemon knows no family's tokens
-    assert not OpenAICompletion(prompt=text, suffix="").to_request("r").marked_up
+    assert OpenAICompletion(prompt=text, suffix="").to_request("r").marked_up
+    assert not OpenAICompletion(prompt=text, suffix="x").to_request("r").marked_up

@@ -93,7 +93,7 @@ class OpenAICompletion:
             seed=self.seed,
             stop=stop,
             deadline_ms=DEADLINE_MS,
-            marked_up=self.suffix is None,
+            marked_up=not self.suffix,
         )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from glm_codegen.prompt_formats.fim_families import FAMILIES
 from glm_codegen.prompt_formats.fim_transcoder import read_marked_up
@@ -51,6 +53,38 @@ def test_related_files_are_read_back(name: str) -> None:
     assert [(s.path, s.text.rstrip("\n")) for s in found.context.snippets] == [
         (path, CODE.rstrip("\n")) for path in ("r.py", "s/t.py")
     ]
+
+
+MARKERS = sorted(
+    {
+        spelled(control)
+        for family in FAMILIES
+        for control in (family.marker("prefix"), family.marker("suffix"), family.middle)
+        if control is not None
+    }
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(st.sampled_from(MARKERS), st.text(max_size=5)), max_size=9))
+def test_no_text_makes_it_stumble_and_nothing_is_made_up(parts: list[str]) -> None:
+    text = "".join(parts)
+    found = read_marked_up(text)
+    if found is not None:
+        assert found.context.suffix in text
+        assert all(snippet.text in text for snippet in found.context.snippets)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from([row.name for row in FAMILIES]), st.text(), st.text())
+def test_any_two_texts_survive_between_markers(name: str, prefix: str, suffix: str) -> None:
+    row = next(row for row in FAMILIES if row.name == name)
+    if row.prefix_lead or row.middle is None or "mellum" in name:  # their spaces and paths: above
+        return
+    order = [row.marker("prefix"), prefix, row.marker("suffix"), suffix, row.middle]
+    found = read_marked_up("".join(str(part) for part in order))
+    assert found is not None
+    assert (found.context.prefix, found.context.suffix) == (prefix, suffix)
 
 
 @pytest.mark.parametrize("source", [family.name for family in FAMILIES])

@@ -5,6 +5,15 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+)
 
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
 
@@ -28,6 +37,40 @@ def test_any_mixture_round_trips_without_control_tokens(parts: list[str]) -> Non
     ids = TOKENIZER.encode(text)
     assert max(ids, default=0) < 256
     assert TOKENIZER.decode(ids) == text
+
+
+def sentencepiece_like(kind: str) -> Tokenizer:
+    """Pieces of letters; a space in front of every text, as Llama's tokenizers have it."""
+    vocab = {piece: i for i, piece in enumerate(("<unk>", "▁", "a", "b", "▁a", "▁b", "<s>", "<x>"))}
+    made = Tokenizer(models.BPE(vocab, [("▁", "a"), ("▁", "b")], unk_token="<unk>"))
+    if kind == "prepend":
+        steps = [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+        made.normalizer = normalizers.Sequence(steps)
+    else:
+        made.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=kind)
+    made.decoder = decoders.Metaspace(prepend_scheme="first" if kind == "prepend" else kind)
+    made.add_special_tokens([AddedToken("<s>"), AddedToken("<x>")])
+    made.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", made.token_to_id("<s>"))]
+    )
+    return made
+
+
+@pytest.mark.parametrize("kind", ["prepend", "always", "first"])
+def test_inside_a_prompt_no_space_is_put_in_front(kind: str) -> None:
+    made = sentencepiece_like(kind)
+    tokenizer = TextTokenizer(made)
+    a, with_space = made.token_to_id("a"), made.token_to_id("▁a")
+    assert tokenizer.encode("a") == [with_space]
+    assert tokenizer.encode_inside("a") == [a]
+    assert tokenizer.encode_inside(" a") == [with_space]
+    assert tokenizer.opening_ids == (made.token_to_id("<s>"),)
+    assert tokenizer.control_id("<x>") not in tokenizer.encode_inside("a<x>")
+
+
+def test_a_tokenizer_that_puts_nothing_in_front_encodes_the_same_everywhere() -> None:
+    assert TOKENIZER.encode(" a") == TOKENIZER.encode_inside(" a")
+    assert TOKENIZER.opening_ids == ()
 
 
 def test_an_unknown_control_token_has_no_id() -> None:
