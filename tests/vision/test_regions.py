@@ -25,8 +25,9 @@ from glm_vision.tasks.taught_drawings import find_marks
 from glm_vision.text_lines import find_text
 from glm_vision.thing_view import cell_of, things_canvas
 
-FONT = ImageFont.load_default(size=15)
-assert isinstance(FONT, ImageFont.FreeTypeFont)
+DEFAULT = ImageFont.load_default(size=15)
+assert isinstance(DEFAULT, ImageFont.FreeTypeFont)
+FONT: ImageFont.FreeTypeFont = DEFAULT
 
 
 def slow_count(mask: np.ndarray, *, corners: bool) -> int:

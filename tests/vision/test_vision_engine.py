@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from glm_protocol.answers import FinishReason
+from glm_protocol.answers import Chunk, FinishReason
 from glm_protocol.completion import CodeContext, CompletionRequest
 from glm_protocol.errors import (
     AdapterUnknown,
@@ -125,7 +125,8 @@ def test_a_newer_request_of_the_document_takes_its_place(intake: ImageIntake) ->
     events = []
     while engine.busy:
         events += engine.step()
-    ends = {key: chunk.end.finish for key, chunk in events if getattr(chunk, "end", None)}
+    chunks = [(key, chunk) for key, chunk in events if isinstance(chunk, Chunk)]
+    ends = {key: chunk.end.finish for key, chunk in chunks if chunk.end is not None}
     assert ends == {"old": FinishReason.SUPERSEDED, "new": FinishReason.STOP}
 
 
@@ -190,7 +191,8 @@ def test_a_model_that_raises_ends_its_own_request_alone(intake: ImageIntake) -> 
     def fail(*_: Any) -> Any:
         raise RuntimeError("shapes do not fit")
 
-    start, model.start = model.start, fail  # type: ignore[method-assign]
+    start = model.start
+    model.start = fail  # type: ignore[method-assign, assignment]
     with pytest.raises(GlmError, match="could not take this"):
         finish(engine, question("?", RED))
     model.start = start  # type: ignore[method-assign]
@@ -254,7 +256,8 @@ def write_tiny_llava(folder: Path, *, blind: bool = False) -> None:
     text = LlamaConfig(
         **small, num_key_value_heads=2, vocab_size=len(tokenizer), max_position_embeddings=512
     )
-    config = LlavaConfig(
+    made: Any = LlavaConfig
+    config = made(
         vision_config=vision.to_dict(),
         text_config=text.to_dict(),
         image_token_id=raw.token_to_id("<image>"),

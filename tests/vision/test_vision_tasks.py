@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image, ImageDraw
 
+from glm_protocol.chat import ChatRequest
 from glm_runtime.engine import EngineInfo
 from glm_vision.drawn import words
 from glm_vision.drawn.flow_diagram import arrow, mermaid_of
@@ -40,7 +41,7 @@ def engine_of(intake: ImageIntake, model: ScriptedModel) -> VisionEngine:
     return VisionEngine(model, INFO, intake=intake)
 
 
-def task(name: str, text: str = "", picture: bytes = PICTURE, **options: str):  # type: ignore[no-untyped-def]
+def task(name: str, text: str = "", picture: bytes = PICTURE, **options: str) -> ChatRequest:
     return question(text, picture, options={"task": name, **options})
 
 
@@ -88,8 +89,8 @@ def test_answers_are_checked(
     intake: ImageIntake, name: str, form: str, answer: str, valid: bool
 ) -> None:
     model = ScriptedModel(answer, answer)
-    options = {"form": form} if form else {}
-    _, end = finish(engine_of(intake, model), task(name, **options))
+    asked = task(name, form=form) if form else task(name)
+    _, end = finish(engine_of(intake, model), asked)
     assert end.report["valid"] is valid
     assert len(model.asked) == (1 if valid else 2)
 

@@ -58,4 +58,5 @@ class ModelCells:
         pixels = torch.stack([pixels_of(picture, side) for picture in pictures])
         placed = pixels.to(self._model.device, self._model.dtype)
         features_ITD = self._model.model.vision(placed)[:, 1:-1]
-        return self._model.lm_head(features_ITD).float()
+        logits_ITV: torch.Tensor = self._model.lm_head(features_ITD).float()
+        return logits_ITV

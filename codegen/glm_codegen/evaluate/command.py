@@ -17,6 +17,10 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
         "type what a repository's commits added; the keys that are saved",
     ),
     "compare": ("glm_codegen.evaluate.compare_command:run", "the difference of two such runs"),
+    "vision": (
+        "glm_vision.evaluate.command:run",
+        "pictures of text, errors, scenes, diagrams, charts and screens, drawn afresh",
+    ),
     "humaneval-x": (
         "glm_codegen.evaluate.humaneval_x_command:run",
         "code that a model writes or translates, executed in a sandbox",
