@@ -45,9 +45,10 @@ class SteppedCall(Generic[Result]):
                 self._step = None
                 self._go.release()
                 self._there.acquire()
-                if self._step is None:
+                step = self._came()
+                if step is None:
                     break
-                yield self._step
+                yield step
         finally:
             self._closed = True
             self._go.release()
@@ -55,6 +56,9 @@ class SteppedCall(Generic[Result]):
         if self._error is not None:
             raise self._error
         return self._result[0]
+
+    def _came(self) -> Step | None:
+        return self._step
 
     def _work(self) -> None:
         try:

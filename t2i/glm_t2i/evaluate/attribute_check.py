@@ -109,7 +109,7 @@ def connected(mask_HW: np.ndarray) -> list[np.ndarray]:
 
 
 def _seen(part_HW: np.ndarray, pixels_HWC: np.ndarray) -> Seen:
-    rows, columns = part_HW.any(axis=1).nonzero()[0], part_HW.any(axis=0).nonzero()[0]
+    rows, columns = (np.flatnonzero(part_HW.any(axis=axis)) for axis in (1, 0))
     mean = np.median(pixels_HWC[part_HW], axis=0)
     nearest = min(COLOURS, key=lambda name: float(np.square(mean - COLOURS[name]).sum()))
     return Seen(
@@ -144,7 +144,7 @@ def _outline(name: str) -> tuple[np.ndarray, float]:
 
 def _boxed(part_HW: np.ndarray) -> tuple[np.ndarray, float]:
     """The region scaled to a square grid, and its width by its height."""
-    rows, columns = part_HW.any(axis=1).nonzero()[0], part_HW.any(axis=0).nonzero()[0]
+    rows, columns = (np.flatnonzero(part_HW.any(axis=axis)) for axis in (1, 0))
     cut = part_HW[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     image = Image.fromarray((cut * 255).astype(np.uint8))
     grid = np.asarray(image.resize((GRID, GRID), Image.Resampling.BILINEAR)) > 127
