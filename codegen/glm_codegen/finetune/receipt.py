@@ -11,9 +11,9 @@ import itertools
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
-from glm_client.daemon_client import DaemonClient
+from glm_client.daemon_client import Answer
 from glm_codegen.finetune.run_folder import Asked
 from glm_codegen.finetune.scoring import Score, differences, means, score
 from glm_protocol.completion import CompletionMode, CompletionRequest
@@ -57,8 +57,14 @@ class Judged:
         ]
 
 
+class Asks(Protocol):
+    """What is asked of a daemon's client; tests stand in with an engine of their own."""
+
+    async def whole(self, request: CompletionRequest, /) -> Answer: ...
+
+
 async def ask_all(
-    client: DaemonClient,
+    client: Asks,
     questions: Sequence[Asked],
     ways: Sequence[Way],
     *,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from glm_client.daemon_client import DaemonClient
 from glm_codegen.finetune.loss_curve import draw_curve
 from glm_codegen.finetune.pipeline import ADAPTER, Pipeline, Trained
 from glm_codegen.finetune.ranks import Ranks
-from glm_codegen.finetune.receipt import WAYS, Judged, ask_all, examples, write_receipt
+from glm_codegen.finetune.receipt import WAYS, Asks, Judged, ask_all, examples, write_receipt
 from glm_codegen.finetune.report_page import report_page
 from glm_codegen.finetune.run_files import write_bytes
 from glm_codegen.finetune.training_loop import Interrupted
@@ -23,8 +24,25 @@ from glm_runtime.adapter import CANDIDATE, Adapter, AdapterShelf
 Tell = Callable[[str, Mapping[str, Any]], None]
 
 
+@asynccontextmanager
+async def real_daemon() -> AsyncIterator[Asks]:
+    """The user's daemon, started if none runs. Raises DaemonUnreachable, ProtocolMismatch."""
+    async with DaemonClient() as client:
+        await client.connect()
+        yield client
+
+
+Daemon = Callable[[], AbstractAsyncContextManager[Asks]]
+
+
 def whole_run(
-    pipeline: Pipeline, shelf: AdapterShelf, tell: Tell, *, resume: bool, force: bool
+    pipeline: Pipeline,
+    shelf: AdapterShelf,
+    tell: Tell,
+    *,
+    resume: bool,
+    force: bool,
+    daemon: Daemon = real_daemon,
 ) -> dict[str, Any] | None:
     """The receipt; None when stopped on request, or in a process that does not lead.
 
@@ -47,7 +65,20 @@ def whole_run(
                 pipeline.prepare()
             ranks.wait()
             trained = pipeline.train(resume=resume, ranks=ranks)
-            return _prove(pipeline, trained, shelf, tell, ranks, force=force)
+            candidate = _candidate(pipeline, trained, shelf)
+            canary = {} if ranks.sharded else pipeline.canary(trained)
+            began = time.monotonic()
+            own, general = asyncio.run(_ask(pipeline, candidate, tell, daemon))
+            run = pipeline.folder.read("run.json")
+            receipt = write_receipt(own, general, run, canary)
+            receipt["receipt_seconds"] = round(time.monotonic() - began, 1)
+            _settle(receipt, trained, pipeline.wanted.name, force=force)
+            _publish(shelf, candidate, pipeline.wanted.name, receipt)
+            _report(pipeline, trained, receipt, own)
+            state = "published" if receipt["published"] else f"kept aside as {candidate.name}"
+            page = pipeline.folder.path / "report.html"
+            tell("said", {"text": f"{state}: {receipt['reason']}\nreport: {page}"})
+            return receipt
     except Interrupted:
         tell("said", {"text": "stopped; go on with --resume"})
         return None
@@ -55,33 +86,28 @@ def whole_run(
         ranks.leave()
 
 
-def _prove(
-    pipeline: Pipeline,
-    trained: Trained,
-    shelf: AdapterShelf,
-    tell: Tell,
-    ranks: Ranks,
-    *,
-    force: bool,
-) -> dict[str, Any]:
-    run, folder, name = pipeline.folder.read("run.json"), pipeline.folder, pipeline.wanted.name
-    canary = {} if ranks.sharded else pipeline.canary(trained)
+def _candidate(pipeline: Pipeline, trained: Trained, shelf: AdapterShelf) -> Adapter:
+    """On the shelf, by a name that nobody gets unasked."""
+    snapshot = pipeline.folder.read("run.json")["snapshot"]
+    source = pipeline.folder.path / ADAPTER
     candidate = Adapter(
-        name=name + CANDIDATE,
-        folder=folder.path / ADAPTER,
+        name=pipeline.wanted.name + CANDIDATE,
+        folder=source,
         base=trained.base.name,
         fingerprint=trained.base.fingerprint,
-        remote=str(run["snapshot"]["remote"]),
+        remote=str(snapshot["remote"]),
         created=time.time(),
-        commit=str(run["snapshot"]["commit"]),
+        commit=str(snapshot["commit"]),
     )
-    shelf.place(candidate.name, folder.path / ADAPTER, candidate)
-    began = time.monotonic()
-    own, general = asyncio.run(_ask(pipeline, candidate, tell))
-    receipt = write_receipt(own, general, run, canary)
+    return shelf.place(candidate.name, source, candidate)
+
+
+def _settle(receipt: dict[str, Any], trained: Trained, name: str, *, force: bool) -> None:
+    """Add what became of it, and what it took."""
     wins = bool(receipt.pop("wins"))
     receipt |= {
         "name": name,
+        "model": trained.base.name,
         "published": wins or force,
         "forced": force and not wins,
         "training": {
@@ -90,20 +116,19 @@ def _prove(
             "seconds": round(trained.seconds, 1),
             "best_step": trained.best.step,
         },
-        "receipt_seconds": round(time.monotonic() - began, 1),
     }
-    _publish(shelf, candidate, name, receipt)
+
+
+def _report(pipeline: Pipeline, trained: Trained, receipt: dict[str, Any], own: Judged) -> None:
+    """Receipt, page and curve into the run's folder; the user's text out of it."""
+    folder = pipeline.folder
     curve = draw_curve(trained.state.losses, trained.state.looks)
     write_bytes(folder.path / "curve.png", curve)
-    page = report_page(name, receipt, examples(own), curve)
+    page = report_page(pipeline.wanted.name, receipt, examples(own), curve)
     write_bytes(folder.path / "report.html", page.encode())
     folder.write("receipt.json", receipt)
     folder.forget_text()
     shutil.rmtree(folder.path / ADAPTER)
-    state = "published" if receipt["published"] else f"kept aside as {candidate.name}"
-    tell("said", {"text": f"{state}: {receipt['reason']}\nreport: {folder.path / 'report.html'}"})
-    tell("ended", {"published": receipt["published"]})
-    return receipt
 
 
 def _publish(shelf: AdapterShelf, candidate: Adapter, name: str, receipt: dict[str, Any]) -> None:
@@ -116,7 +141,9 @@ def _publish(shelf: AdapterShelf, candidate: Adapter, name: str, receipt: dict[s
         shelf.remove(candidate.name)
 
 
-async def _ask(pipeline: Pipeline, adapter: Adapter, tell: Tell) -> tuple[Judged, Judged]:
+async def _ask(
+    pipeline: Pipeline, adapter: Adapter, tell: Tell, daemon: Daemon
+) -> tuple[Judged, Judged]:
     questions = pipeline.folder.read_questions()
     of = len(questions["own"]) + len(questions["general"])
 
@@ -127,8 +154,7 @@ async def _ask(pipeline: Pipeline, adapter: Adapter, tell: Tell) -> tuple[Judged
 
         return done
 
-    async with DaemonClient() as client:
-        await client.connect()
+    async with daemon() as client:
         own = await ask_all(
             client, questions["own"], WAYS,
             model=adapter.base, adapter=adapter.name, done=told(0),
