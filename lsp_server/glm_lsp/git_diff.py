@@ -1,39 +1,42 @@
-"""The uncommitted change of one file, as git tells it. Nothing of the repository is executed."""
+"""What changed in one file since the last commit, as a diff. Nothing of the repository is executed.
+
+git is asked for the old text alone, by plumbing that filters nothing; the difference is made here,
+so an unsaved buffer has one too.
+"""
 
 from __future__ import annotations
 
-import subprocess
+import difflib
+import os
 from pathlib import Path
 
+from glm_context.git_changes import git
 from glm_protocol.errors import BadRequest
 
-# A repository's own configuration may name programs; none of them is for us to run.
-_QUIET = ("-c", "core.fsmonitor=false", "-c", "core.pager=cat", "-c", "core.hooksPath=/dev/null")
-_TIMEOUT_S = 10.0
+MAX_TEXT = 400_000  # characters that are compared
 
 
-def diff_of(path: Path) -> str:
-    """The change since the last commit. Raises BadRequest where there is none to be told."""
-    command = ["git", *_QUIET, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD", "--"]
-    try:
-        done = subprocess.run(
-            [*command, path.name],
-            cwd=path.parent,
-            capture_output=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BadRequest(
-            f"git does not tell what changed ({type(error).__name__}).", remedy="Install git."
-        ) from error
-    if done.returncode != 0:
+def diff_of(path: Path, now: str) -> str:
+    """Unified diff from the last commit's text to `now`. Raises BadRequest where there is none.
+
+    Line ends count for nothing.
+    """
+    prefix = git(path.parent, "rev-parse", "--show-prefix") if path.parent.is_dir() else None
+    if prefix is None or git(path.parent, "rev-parse", "--verify", "HEAD") is None:
         raise BadRequest(
             f"git does not tell what changed in {path.name}.",
             remedy="Review works on a file of a git repository with at least one commit.",
         )
-    text = done.stdout.decode("utf-8", "replace")
-    if not text.strip():
+    name = os.fsdecode(prefix).rstrip("\n") + path.name
+    before = git(path.parent, "cat-file", "blob", f"HEAD:{name}") or b""
+    old = before.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    now = now.replace("\r\n", "\n").replace("\r", "\n")
+    if max(len(old), len(now)) > MAX_TEXT:
+        raise BadRequest(f"{path.name} is too large to be compared.", remedy="Select some code.")
+    lines = difflib.unified_diff(
+        old.split("\n"), now.split("\n"), f"a/{name}", f"b/{name}", lineterm=""
+    )
+    text = "\n".join(lines)
+    if not text:
         raise BadRequest(f"{path.name} has not changed since the last commit.", remedy="")
-    return text
+    return text + "\n"

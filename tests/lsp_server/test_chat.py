@@ -156,12 +156,17 @@ async def test_a_review_shows_the_uncommitted_change(
     params = {**task("review"), "textDocument": {"uri": uri}}
     assert "git does not tell" in await failure(editor, params)
     git("init")
-    git("config", "diff.external", "/bin/false")  # a stranger's repository may name a program
-    git("add", "a.py")
-    git("commit", "-m", "x")
+    ran = tmp_path / "ran"  # a stranger's repository may name programs
+    for key in ("diff.external", "core.fsmonitor", "filter.x.clean", "filter.x.smudge"):
+        git("config", key, f"touch {ran}")
+    (tmp_path / ".gitattributes").write_text("*.py filter=x diff=x\n")
+    git("-c", "filter.x.clean=", "-c", "core.fsmonitor=false", "add", "a.py")
+    git("-c", "core.fsmonitor=false", "commit", "-m", "x")
+    ran.unlink(missing_ok=True)
     assert "has not changed" in await failure(editor, params)
-    file.write_text(CODE.replace("sum", "max"))
+    editor.open(CODE.replace("sum", "max"), uri)
     await editor.ask("glm/chat", params)
+    assert not ran.exists()
     text = daemon.requests[0]["messages"][0]["text"]
     assert "-    return sum(items)\n+    return max(items)" in text
 

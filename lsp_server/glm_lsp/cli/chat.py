@@ -102,7 +102,7 @@ def _talk(options: argparse.Namespace, text: str, source: Source) -> int:
     first, last = _span(options, source)
     material = source.part(first, last)
     if options.task == "review":
-        material = diff_of(options.file.absolute())
+        material = diff_of(options.file.absolute(), text)
     elif options.task == "ask":
         material = _question(options, source, material)
     wishes = [Wish(model=options.model, candidate=number) for number in range(options.candidates)]

@@ -267,10 +267,10 @@ async def question_of(
 
 
 async def change_of(document: Document) -> str:
-    """The file's uncommitted change on disk."""
+    """The buffer's change since the last commit."""
     if not document.uri.startswith("file:"):
         raise BadRequest("Only files on disk have changes to review.", remedy="Save it first.")
-    return await asyncio.to_thread(diff_of, Path(path_in(document.uri)))
+    return await asyncio.to_thread(diff_of, Path(path_in(document.uri)), document.text)
 
 
 def turns_of(params: JsonObject) -> tuple[ChatMessage, ...]:
