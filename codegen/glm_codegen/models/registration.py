@@ -20,6 +20,7 @@ _AUTO_CONFIG = "transformers.models.auto.configuration_auto"
 _AUTO_MODELS = "transformers.models.auto.modeling_auto"
 _CONFIG = "glm_codegen.models.codegeex_config"
 _MODELS = "glm_codegen.models.codegeex"
+_LAYERS = "transformers.modeling_layers"  # our models need it, and it loads the Auto classes
 
 
 def _register_config() -> None:
@@ -33,6 +34,8 @@ def _register_config() -> None:
 
 def _register_models() -> None:
     if _AUTO_MODELS not in sys.modules or _is_half_loaded(_MODELS, "CodeGeeXForCausalLM"):
+        return
+    if _is_half_loaded(_LAYERS, "GradientCheckpointingLayer"):
         return
     from glm_codegen.models.codegeex import CodeGeeXForCausalLM, CodeGeeXModel
     from glm_codegen.models.codegeex_config import CodeGeeXConfig
@@ -52,6 +55,7 @@ _AFTER: dict[str, Callable[[], None]] = {
     _AUTO_MODELS: _register_models,
     _CONFIG: _register_config,
     _MODELS: _register_models,
+    _LAYERS: _register_models,
 }
 
 
