@@ -6,15 +6,16 @@ A row is what a scheduler of many would hold many of; `CodeEngine` holds one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from glm_codegen.row_plan import RowPlan
 from glm_codegen.text_stream import Decodes, TextStream
 from glm_codegen.waiting_requests import Waiting
 from glm_protocol.answers import Chunk, End, FinishReason, Timings, TokenCounts
-from glm_runtime.lora_weights import LoraWeights
+from glm_runtime.causal_model import Logits
+
+if TYPE_CHECKING:
+    from glm_runtime.lora_weights import LoraWeights
 
 Clock = Callable[[], float]  # seconds, monotonic
 
@@ -75,7 +76,7 @@ class AnswerRow:
     def expired(self) -> bool:
         return self._clock() >= self.waiting.deadline
 
-    def choose(self, logits_V: torch.Tensor) -> int:
+    def choose(self, logits_V: Logits) -> int:
         """The next token. Raises EngineFailed for values that are not finite."""
         return self._plan.chooser.next_token(logits_V)
 

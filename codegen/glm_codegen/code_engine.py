@@ -23,9 +23,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from glm_codegen.answer_row import AnswerRow, Clock, end_of_waiting
 from glm_codegen.completion_kind import PROMPT_LIMIT
@@ -48,13 +46,15 @@ from glm_runtime.adapter import BY_REMOTE, AdapterShelf, fingerprint
 from glm_runtime.adapter_rack import AdapterRack
 from glm_runtime.checkpoint import open_checkpoint
 from glm_runtime.decode import Decoder
-from glm_runtime.device import Accelerator, TorchAccelerator, choose_placement
 from glm_runtime.engine import EngineInfo, EngineOptions
 from glm_runtime.hub_cache import cached_folder
-from glm_runtime.lora_weights import LoraWeights
-from glm_runtime.model_loading import load_model
 from glm_runtime.model_registry import ModelRegistry
+from glm_runtime.placed_model import place_model
 from glm_runtime.thread_count import ThreadCount
+
+if TYPE_CHECKING:
+    from glm_runtime.device import Accelerator
+    from glm_runtime.lora_weights import LoraWeights
 
 Event = tuple[str, Chunk | GlmError]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -217,21 +217,18 @@ def load_engine(options: EngineOptions, *, accelerator: Accelerator | None = Non
 
     Raises ModelUnknown, ModelUnusable, or BadRequest for a device or dtype that is not there.
     """
-    threads = None if options.threads else ThreadCount(most=torch.get_num_threads())
-    torch.set_num_threads(options.threads or 1)  # 1: until it is known what others need
     spec = ModelRegistry(user_folders().registry).resolve(options.model)
-    placement = choose_placement(
-        device=options.device, dtype=options.dtype, accelerator=accelerator or TorchAccelerator()
-    )
     checkpoint = open_checkpoint(spec.folder or cached_folder(spec.source))
     tokenizer = _read_tokenizer(checkpoint.folder)
     prompt_format = choose_format(tokenizer, checkpoint.config.model_type)
-    model, notes = load_model(checkpoint, placement)
+    placed = place_model(checkpoint, options, accelerator)
+    model, placement = placed.model, placed.placement
     if tokenizer.vocabulary_size > model.vocabulary_size:
         raise ModelUnusable(
             f"{checkpoint.folder}: the tokenizer has {tokenizer.vocabulary_size} tokens, the model"
             f" {model.vocabulary_size}."
         )
+    threads = None if options.threads else ThreadCount(most=placed.most_threads)
     decoder = Decoder(model, placement, threads=threads)
     decoder.warm_up()
     parts = ModelParts(
@@ -246,8 +243,8 @@ def load_engine(options: EngineOptions, *, accelerator: Accelerator | None = Non
         AdapterShelf(user_folders().home),
         base=spec.name,
         fingerprint=fingerprint(checkpoint.folder),
-        device=placement.device,
-        dtype=placement.dtype,
+        device=placed.torch_device,
+        dtype=placed.torch_dtype,
     )
     info = EngineInfo(
         model=spec.name,
@@ -259,7 +256,8 @@ def load_engine(options: EngineOptions, *, accelerator: Accelerator | None = Non
         memory_bytes=model.weight_bytes,
         capabilities=capabilities_of(parts),
         prompt_format=prompt_format.name,
-        notes=notes,
+        backend=placed.backend,
+        notes=placed.notes,
     )
     return CodeEngine(decoder, parts, info, adapters=adapters)
 

@@ -11,15 +11,18 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from glm_codegen.completion_memory import CompletionMemory
 from glm_codegen.text_stream import TextStream
 from glm_codegen.vocabulary import Vocabulary
 from glm_protocol.errors import EngineFailed
+from glm_runtime.causal_model import Logits, as_array
 from glm_runtime.memory_mix import mix
 from glm_runtime.sampling import Sampler
 
+Chances = NDArray[np.float32]
 RIVALS = 6  # of the first token, kept for alternatives
 
 
@@ -54,14 +57,16 @@ class GuidedChooser:
         logs = [math.log(max(chance, 1e-9)) for chance in self.chances]
         return math.exp(sum(logs) / len(logs))
 
-    def next_token(self, logits_V: torch.Tensor) -> int:
+    def next_token(self, logits_V: Logits) -> int:
         """Raises EngineFailed when the logits are not finite."""
+        logits_V = as_array(logits_V)
         if not math.isfinite(float(logits_V.max())):
             raise EngineFailed(
                 "The model computed values that are not finite.",
                 remedy="Try --dtype float32; if it stays, the model's weights are damaged.",
             )
-        chance_V = logits_V.float().cpu().softmax(-1)
+        chance_V = np.exp(logits_V - logits_V.max())
+        chance_V /= chance_V.sum()
         if self._memory is not None:
             chance_V = mix(chance_V, self._memory.evidence(self._said))
         needed = self._typed[len(self._said) :]
@@ -70,7 +75,7 @@ class GuidedChooser:
         beyond = not needed
         if self._avoid and self.first is None:
             chance_V = self._without(chance_V)
-        token = self._sampler.next_token(chance_V.log())
+        token = self._sampler.next_token(_logarithm(chance_V))
         before = len(self._said)
         self._said += self._stream.add(token)
         if beyond or len(self._said) > len(self._typed) > before:
@@ -79,15 +84,20 @@ class GuidedChooser:
                 self.first = token
         return token
 
-    def _only(self, chance_V: torch.Tensor, needed: str) -> torch.Tensor:
+    def _only(self, chance_V: Chances, needed: str) -> Chances:
         """Nothing but tokens that agree with the letters needed; all of them where none does."""
-        ids = torch.from_numpy(self._vocabulary.leading_to(needed))
-        kept_V = torch.zeros_like(chance_V)
+        ids = self._vocabulary.leading_to(needed)
+        kept_V = np.zeros_like(chance_V)
         kept_V[ids] = chance_V[ids] + 1e-12
         return kept_V if len(ids) else chance_V
 
-    def _without(self, chance_V: torch.Tensor) -> torch.Tensor:
+    def _without(self, chance_V: Chances) -> Chances:
         """Less the first tokens of other attempts, as long as anything else is left."""
-        rest_V = chance_V.clone()
+        rest_V = chance_V.copy()
         rest_V[list(self._avoid)] = 0.0
         return rest_V if float(rest_V.sum()) > 0 else chance_V
+
+
+def _logarithm(chance_V: Chances) -> Chances:
+    with np.errstate(divide="ignore"):
+        return np.log(chance_V)

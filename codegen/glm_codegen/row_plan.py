@@ -16,14 +16,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-
 from glm_codegen.parse_check import ParseCheck
 from glm_codegen.prompt_formats.prompt_format import Prompt, PromptFormat, PromptPiece
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
 from glm_codegen.vocabulary import Vocabulary
 from glm_codegen.workspace_memory import WorkspaceMemories
 from glm_protocol.answers import FinishReason
+from glm_runtime.causal_model import Logits
 
 
 class AnswerText(Protocol):
@@ -46,7 +45,7 @@ class AnswerText(Protocol):
 class Chooser(Protocol):
     """Picks the next token of one row; `glm_runtime.sampling.Sampler` is the plain one."""
 
-    def next_token(self, logits_V: torch.Tensor) -> int: ...
+    def next_token(self, logits_V: Logits) -> int: ...
 
 
 class PlainText:

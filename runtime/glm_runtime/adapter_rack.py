@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from glm_protocol.errors import AdapterUnknown, ModelUnusable
 from glm_runtime.adapter import BY_REMOTE, MANIFEST, WEIGHTS, Adapter, AdapterShelf
-from glm_runtime.lora_weights import LoraWeights, load_lora
+
+if TYPE_CHECKING:
+    import torch
+
+    from glm_runtime.lora_weights import LoraWeights
 
 MOST = 16  # adapters kept in memory; the least recently used goes first
 Signature = tuple[int, ...]
@@ -29,9 +32,10 @@ class AdapterRack:
         *,
         base: str,
         fingerprint: str,
-        device: torch.device,
-        dtype: torch.dtype,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
+        """`device` and `dtype` None: the CPU, float32."""
         self._shelf = shelf
         self._base = base
         self._fingerprint = fingerprint
@@ -69,7 +73,12 @@ class AdapterRack:
                 f" for this version of {self._base}.",
                 remedy="Make it anew with `glm-lsp finetune`.",
             )
-        lora = load_lora(adapter, self._device, self._dtype)
+        import torch
+
+        from glm_runtime.lora_weights import load_lora
+
+        device, dtype = self._device or torch.device("cpu"), self._dtype or torch.float32
+        lora = load_lora(adapter, device, dtype)
         self._loaded[adapter.name] = (signature, lora)
         while len(self._loaded) > MOST:
             self._loaded.popitem(last=False)

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
-from glm_runtime.lora_weights import LoraWeights
+if TYPE_CHECKING:
+    import torch
+
+    from glm_runtime.lora_weights import LoraWeights
+
+Logits: TypeAlias = Any  # a float32 numpy array of the native engine, or a tensor of torch
+
+
+def as_array(logits: Logits) -> NDArray[np.float32]:
+    """Logits of either kind as numpy's; imports no torch."""
+    if not isinstance(logits, np.ndarray):
+        logits = logits.detach().float().cpu().numpy()
+    return np.asarray(logits, np.float32)
 
 
 class KVStore(Protocol):
@@ -43,11 +56,15 @@ class CausalModel(Protocol):
         """A store whose every forward adds `lora`. Raises ModelUnusable where it does not fit."""
         ...
 
-    def forward(self, tokens: Sequence[int], store: KVStore) -> torch.Tensor:
+    def forward(self, tokens: Sequence[int], store: KVStore) -> Logits:
         """Append tokens to what `store` holds; logits_V after the last of them.
 
         When it raises, the store may be in any state and must be cleared.
         """
+        ...
+
+    def use_threads(self, count: int) -> None:
+        """Compute with so many threads of the CPU from now on."""
         ...
 
     def move(self, device: torch.device, dtype: torch.dtype) -> None:

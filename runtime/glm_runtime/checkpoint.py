@@ -11,15 +11,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-from safetensors import SafetensorError, safe_open
+from typing import TYPE_CHECKING
 
 from glm_protocol.errors import ModelUnusable
 from glm_runtime.model_config import ModelConfig, read_config
-from glm_runtime.quantized_weight import SCALE_SUFFIX, QuantizedWeight
+from glm_runtime.quantization_scheme import SCALE_SUFFIX
 from glm_runtime.safetensors_header import StoredTensor, read_header
 from glm_runtime.weight_files import weight_files
+
+if TYPE_CHECKING:
+    import torch
+
+    from glm_runtime.quantized_weight import QuantizedWeight
 
 _SAMPLED_ELEMENTS = 1 << 22  # tensors up to this many elements are looked at whole
 
@@ -57,7 +60,14 @@ class Checkpoint:
                 raise ModelUnusable(f"{self.folder}: {len(names)} weights are {fault}: {first}.")
 
     def weights(self) -> Iterator[tuple[str, torch.Tensor | QuantizedWeight]]:
-        """Every weight by name, quantised ones still packed. Raises ModelUnusable."""
+        """Every weight by name, quantised ones still packed. Raises ModelUnusable.
+
+        torch is imported here and not above: the native engine reads the files itself.
+        """
+        import torch
+
+        from glm_runtime.quantized_weight import QuantizedWeight
+
         tensors = {name: tensor for file in self.shards for name, tensor in _tensors_of(file)}
         for name, tensor in tensors.items():
             if name.endswith(SCALE_SUFFIX) and name.removesuffix(SCALE_SUFFIX) in tensors:
@@ -89,6 +99,8 @@ def open_checkpoint(folder: Path) -> Checkpoint:
 
 def _tensors_of(file: Path) -> Iterator[tuple[str, torch.Tensor]]:
     """Memory-mapped tensors, each looked at for values that are not finite."""
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(file, framework="pt", device="cpu") as stored:
             for name in stored.keys():  # noqa: SIM118 (not a dict)
@@ -104,6 +116,8 @@ def looks_finite(tensor: torch.Tensor) -> bool:
     """False when a looked-at value is NaN or infinite. Integers are finite."""
     if not tensor.is_floating_point():
         return True
+    import torch
+
     flat = tensor.reshape(-1)
     step = -(-flat.numel() // _SAMPLED_ELEMENTS)  # ceiling
     return bool(torch.isfinite(flat[::step]).all())

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-
-import torch
+from typing import TYPE_CHECKING
 
 from glm_protocol.errors import EngineFailed
-from glm_runtime.causal_model import CausalModel
-from glm_runtime.device import CPU, Placement
+from glm_runtime.causal_model import CausalModel, Logits
 from glm_runtime.kv_cache import KVCache
-from glm_runtime.lora_weights import LoraWeights
+from glm_runtime.native.native_placement import CPU, NativePlacement
 from glm_runtime.thread_count import ThreadCount
+
+if TYPE_CHECKING:
+    from glm_runtime.device import Placement
+    from glm_runtime.lora_weights import LoraWeights
 
 # Tokens of a chunk of prefill. A cancel waits for one chunk at most, so the size follows the
 # speed of the machine: it is halved above the longest time and doubled below the shortest.
@@ -33,17 +35,17 @@ class Decoder:
     def __init__(
         self,
         model: CausalModel,
-        placement: Placement,
+        placement: Placement | NativePlacement,
         *,
         chunk: int | None = None,
         threads: ThreadCount | None = None,
     ) -> None:
-        """`chunk`: a fixed size, in tokens; `threads` None: torch's count is left as it is."""
+        """`chunk`: a fixed size, in tokens; `threads` None: the model's count is left as it is."""
         self._model = model
         self._threads = threads
         self._chunk = FIRST_CHUNK if chunk is None else chunk
         self._chunk_is_fixed = chunk is not None
-        self.placement = placement
+        self.placement: Placement | NativePlacement = placement
         self.notes: tuple[str, ...] = placement.notes
         self.cache = KVCache(model.new_store())
         self._lora: LoraWeights | None = None  # what the cache was computed with
@@ -72,13 +74,12 @@ class Decoder:
             self.cache = KVCache(self._model.new_store(lora))
             self._lora = lora
         if self._threads is not None and self.placement.kind == CPU:
-            torch.set_num_threads(self._threads.advise())
+            self._model.use_threads(self._threads.advise())
         reused = self.cache.keep_common(prompt)
         self._pending = list(prompt[reused:])
         return reused
 
-    @torch.inference_mode()
-    def prefill(self) -> torch.Tensor | None:
+    def prefill(self) -> Logits | None:
         """Compute one chunk. Returns logits_V after the prompt's last token, None before that.
 
         Raises EngineFailed when memory runs out; what was kept is then forgotten.
@@ -90,13 +91,12 @@ class Decoder:
             self._chunk = next_chunk(self._chunk, time.perf_counter() - began)
         return None if self._pending else logits_V
 
-    @torch.inference_mode()
-    def step(self, token: int) -> torch.Tensor:
+    def step(self, token: int) -> Logits:
         """Add a token; returns logits_V for the next. Raises EngineFailed as `prefill` does."""
         assert not self._pending, "step before the prompt was prefilled"
         return self._forward([token])
 
-    def _forward(self, tokens: list[int]) -> torch.Tensor:
+    def _forward(self, tokens: list[int]) -> Logits:
         try:
             logits_V = self._model.forward(tokens, self.cache.store)
         except NotImplementedError as error:
@@ -123,6 +123,11 @@ class Decoder:
         self.cache.clear()
         if self.placement.kind == CPU:
             raise error
+        import torch
+
+        from glm_runtime.device import Placement
+
+        assert isinstance(self.placement, Placement)
         reason = " ".join(str(error).split())[:200]
         note = f"fell back from {self.placement.kind} to cpu: {reason}"
         dtype = torch.float32 if self.placement.dtype == torch.float16 else self.placement.dtype
@@ -149,6 +154,6 @@ def next_chunk(chunk: int, seconds: float) -> int:
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Devices raise a class of their own; the CPU's allocator a RuntimeError with these words."""
     words = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, torch.OutOfMemoryError) or any(
+    return type(error).__name__ == "OutOfMemoryError" or any(
         word in str(error).lower() for word in words
     )

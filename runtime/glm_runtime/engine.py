@@ -34,6 +34,7 @@ class EngineInfo:
     memory_bytes: int
     capabilities: tuple[str, ...]
     prompt_format: str = ""
+    backend: str = "torch"  # or "native" and the instruction set that it uses
     rows: int = 1  # requests worked on at once; the daemon hands over no more than these
     notes: tuple[str, ...] = ()  # e.g. what fell back, and why
 

@@ -168,10 +168,14 @@ class GlmModel:
             (shape.num_hidden_layers, 2, shape.num_key_value_heads, tokens, shape.head_dim)
         )
 
+    def use_threads(self, count: int) -> None:
+        torch.set_num_threads(count)
+
     def move(self, device: torch.device, dtype: torch.dtype) -> None:
         """Nothing is known to need it: this code runs where it was loaded, on the CPU."""
         raise NotImplementedError(f"GlmModel stays on the CPU, asked for {device} {dtype}")
 
+    @torch.inference_mode()
     def forward(self, tokens: Sequence[int], store: KVStore) -> torch.Tensor:
         assert isinstance(store, GlmStore)
         begin, end = store.length, store.length + len(tokens)

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
+from glm_runtime.causal_model import Logits, as_array
 from glm_runtime.token_memory import LONGEST, Followers
 
 COUNT_BOUNDS = (1, 2, 4, 8, 32)  # largest count of each bucket; one more bucket above
@@ -97,12 +98,10 @@ def gather(
     return found
 
 
-def mix(probability_V: torch.Tensor, evidence: Sequence[Evidence]) -> torch.Tensor:
+def mix(probability_V: Logits, evidence: Sequence[Evidence]) -> NDArray[np.float32]:
     """A new distribution; `probability_V` stays as it is."""
-    mixed_V = probability_V.clone()
+    mixed_V = as_array(probability_V).copy()
     for part in evidence:
-        mixed_V *= 1.0 - part.weight
-        tokens = torch.from_numpy(part.tokens)
-        share = torch.from_numpy(part.weight * part.probability).to(mixed_V.dtype)
-        mixed_V.index_add_(0, tokens, share)
+        mixed_V *= np.float32(1.0 - part.weight)
+        np.add.at(mixed_V, part.tokens, (part.weight * part.probability).astype(np.float32))
     return mixed_V

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from glm_protocol.errors import ModelUnusable
-from glm_runtime.quantized_weight import CONFIG_KEY, QuantizationScheme
+from glm_runtime.quantization_scheme import CONFIG_KEY, QuantizationScheme
 
 MAX_CONFIG_BYTES = 1 << 20
 TRAINED_LENGTH_KEY = "glm_trained_length"  # tokens a model was really trained at

@@ -14,41 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-CONFIG_KEY = "glm_quantization"
-SCALE_SUFFIX = "_scale"
+from glm_runtime.quantization_scheme import CONFIG_KEY as CONFIG_KEY
+from glm_runtime.quantization_scheme import SCALE_SUFFIX as SCALE_SUFFIX
+from glm_runtime.quantization_scheme import QuantizationScheme as QuantizationScheme
+
 _INT4_OFFSET = 8  # nibbles hold 1..15 for -7..7
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QuantizationScheme:
-    """How a folder's matrices are quantised. `group_size` 0: a whole row is a group."""
-
-    bits: int
-    group_size: int = 0
-
-    def __post_init__(self) -> None:
-        if self.bits not in (4, 8):
-            raise ValueError(f"bits must be 4 or 8, not {self.bits!r}")
-        if not isinstance(self.group_size, int) or self.group_size < 0:
-            raise ValueError(f"group_size must be 0 or a positive integer, not {self.group_size!r}")
-
-    @property
-    def largest(self) -> int:
-        return 127 if self.bits == 8 else 7
-
-    def to_config(self) -> dict[str, int]:
-        return {"bits": self.bits, "group_size": self.group_size}
-
-    @classmethod
-    def from_config(cls, raw: Mapping[str, Any]) -> QuantizationScheme:
-        """The value of `glm_quantization`. Raises ValueError on anything else."""
-        if set(raw) - {"bits", "group_size"} or "bits" not in raw:
-            raise ValueError(f"glm_quantization must hold bits and group_size, not {sorted(raw)}")
-        return cls(bits=raw["bits"], group_size=raw.get("group_size", 0))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from glm_protocol.errors import EngineFailed
+from glm_runtime.causal_model import Logits, as_array
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,34 +29,32 @@ class Sampling:
 
 
 class Sampler:
-    """One request's sampling; its generator lives on the CPU, so a seed means the same anywhere."""
+    """One request's sampling; numpy's generator, so a seed means the same on every device."""
 
     def __init__(self, sampling: Sampling) -> None:
         self._sampling = sampling
-        self._generator = torch.Generator()
-        if sampling.seed is not None:
-            self._generator.manual_seed(sampling.seed)
-        else:
-            self._generator.seed()
+        self._generator = np.random.default_rng(sampling.seed)
 
-    def next_token(self, logits_V: torch.Tensor) -> int:
+    def next_token(self, logits_V: Logits) -> int:
         """Raises EngineFailed when the largest logit is NaN or infinite."""
-        largest, token = logits_V.max(dim=-1)
-        if not math.isfinite(float(largest)):
+        logits_V = as_array(logits_V)
+        if not math.isfinite(float(logits_V.max())):
             raise EngineFailed(
                 "The model computed values that are not finite.",
                 remedy="Try --dtype float32; if it stays, the model's weights are damaged.",
             )
         if self._sampling.temperature == 0:
-            return int(token)
-        return self._draw(logits_V.float().cpu())
+            return int(logits_V.argmax())
+        return self._draw(logits_V)
 
-    def _draw(self, logits_V: torch.Tensor) -> int:
+    def _draw(self, logits_V: NDArray[np.float32]) -> int:
         # Less the largest, so that a small temperature cannot overflow.
-        scaled_V = (logits_V - logits_V.max()) / max(self._sampling.temperature, 1e-4)
-        probability_V, token_V = scaled_V.softmax(-1).sort(descending=True, stable=True)
-        before_V = probability_V.cumsum(-1) - probability_V
-        nucleus_V = probability_V.masked_fill(before_V >= self._sampling.top_p, 0.0)
-        nucleus_V[0] = probability_V[0]  # the likeliest stays, even at top_p 0
-        place = torch.multinomial(nucleus_V, 1, generator=self._generator)
-        return int(token_V[place])
+        scaled_V = (logits_V.astype(np.float64) - float(logits_V.max())) / max(
+            self._sampling.temperature, 1e-4
+        )
+        chance_V = np.exp(scaled_V)
+        token_V = np.argsort(-chance_V, kind="stable")
+        chance_V = chance_V[token_V] / chance_V.sum()
+        before_V = np.cumsum(chance_V) - chance_V
+        chance_V[1:][before_V[1:] >= self._sampling.top_p] = 0.0  # the likeliest stays
+        return int(self._generator.choice(token_V, p=chance_V / chance_V.sum()))

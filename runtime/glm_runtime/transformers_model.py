@@ -135,6 +135,7 @@ class TransformersModel:
             )
         return TransformersStore(self.model.config, lora)
 
+    @torch.inference_mode()
     def forward(self, tokens: Sequence[int], store: KVStore) -> torch.Tensor:
         assert isinstance(store, TransformersStore)
         ids_BN = torch.tensor([tokens], device=self._device)
@@ -144,6 +145,9 @@ class TransformersModel:
             )
         logits_V: torch.Tensor = answer.logits[0, -1]
         return logits_V
+
+    def use_threads(self, count: int) -> None:
+        torch.set_num_threads(count)
 
     def move(self, device: torch.device, dtype: torch.dtype) -> None:
         self.model.to(device, dtype)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
+import numpy as np
 
 from glm_codegen.translation.nano_format import NanoPrompt, NanoTranslateFormat
 from glm_codegen.translation.restore import Restorer
+from glm_runtime.causal_model import Logits, as_array
 from glm_runtime.sampling import Sampler
 
 LONGEST_CHUNK = 160  # tokens of the target for one line of the source
@@ -42,7 +43,7 @@ class OutlineAnswer:
             form.close,
             *form.placeholders.ids_without(prompt.outline.entries),
         }
-        self._never = torch.tensor(sorted(never))
+        self._never = np.array(sorted(never))
         self._force_line()
 
     def _force_line(self) -> None:
@@ -54,12 +55,13 @@ class OutlineAnswer:
             self._forced.append(self._form.close)
             self._closing = True
 
-    def next_token(self, logits_V: torch.Tensor) -> int:
+    def next_token(self, logits_V: Logits) -> int:
         """See `Chooser`."""
         if self._forced:
             return self._forced.pop(0)
         form = self._form
-        logits_V = logits_V.index_fill(-1, self._never.to(logits_V.device), -1e9)
+        logits_V = as_array(logits_V).copy()
+        logits_V[self._never] = -1e9
         token = self._sampler.next_token(logits_V)
         self._chunk += 1
         if self._chunk > LONGEST_CHUNK or token in (form.ask, form.end):

@@ -99,6 +99,7 @@ async def check_model(client: DaemonClient) -> Finding:
             info = engine["info"]
             text = (
                 f"{info['model']} ({info['architecture']}) on {info['device']} in {info['dtype']}, "
+                f"{info.get('backend', 'torch')} engine, "
                 f"context {info['context_length']} tokens, {', '.join(info['capabilities'])}"
             )
             notes = "; ".join(info["notes"])
