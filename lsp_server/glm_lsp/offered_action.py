@@ -27,9 +27,13 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Action:
-    """One entry of the menu: what it says, and the request that it runs (without its token)."""
+    """One entry of the menu: what it says, and the request that it runs (without its token).
+
+    `diagnostics`: those that it would mend.
+    """
 
     title: str
     kind: str
     request: str
     params: JsonObject
+    diagnostics: tuple[JsonObject, ...] = ()

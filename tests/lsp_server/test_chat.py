@@ -114,6 +114,18 @@ async def test_a_fix_is_an_edit_of_the_definition(
     assert daemon.requests[0]["options"]["diagnostic"] == "wrong"
 
 
+async def test_a_model_that_only_chats_documents_by_rewriting(
+    editor: InProcessEditor, daemon: StubDaemon
+) -> None:
+    daemon.models = listed("chat")
+    editor.open(CODE)
+    await editor.state("ready")
+    daemon.text = '```python\ndef total(items):\n    """Sum."""\n    return sum(items)\n```'
+    result = await editor.ask("glm/chat", task("document", range=place(4)))
+    assert '"""Sum."""' in result["edit"]["changes"][URI][0]["newText"]
+    assert daemon.requests[0]["options"]["task"] == "document"
+
+
 async def test_of_written_tests_the_code_alone_is_given(
     editor: InProcessEditor, daemon: StubDaemon
 ) -> None:
@@ -258,6 +270,8 @@ async def test_only_what_the_model_can_do_is_offered(
     own = [a["params"]["task"] for a in chats if a["request"] == "glm/chat"]
     assert own == tasks
     assert all(a["command"]["command"] == "glm.server.task" for a in found)
+    fixes = [a for a in found if a["kind"] == "quickfix"]
+    assert all(a["diagnostics"] == [problem] for a in fixes)
 
 
 async def test_only_the_wanted_kinds_are_offered(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from glm_lsp.server import LanguageServer
 
 MAX_MESSAGES = 200
+REWRITING = ("fix", *code_tasks.FILLING)  # the answer's code takes the place of the old
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +74,9 @@ async def perform(
     """`version`: the document's when the task was asked for."""
     await server.configured.wait()
     try:
-        if task in code_tasks.FILLING:
+        # A model that chats and cannot infill repeats the code with its comments.
+        only_chats = (await server.abilities.of(server)) == {"chat"}
+        if task in code_tasks.FILLING and not only_chats:
             return await fill(server, delivery, task, needed(document), version, params)
         return await talk(server, delivery, task, document, version, params)
     except GlmError as error:
@@ -155,7 +158,7 @@ async def talk(
     if task == "tests":  # a file of its own: the code alone
         texts = [code_tasks.code_of(text) or text for text in texts]
     edit = None
-    if task == "fix" and span is not None and document is not None:
+    if task in REWRITING and span is not None and document is not None:
         code = code_tasks.code_of(texts[0])
         if code is not None:
             check_unchanged(document, version)

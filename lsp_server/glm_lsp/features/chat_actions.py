@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from glm_lsp.json_body import JsonObject
 from glm_lsp.offered_action import Action, Place
@@ -20,7 +21,7 @@ MAX_FIXES = 3
 
 
 def actions(place: Place) -> Iterator[Action]:
-    """Documentation and a comment for an infilling model; the rest for one that chats."""
+    """Documentation and a comment for a model that infills or chats; the rest for chats."""
     where: JsonObject = {
         "textDocument": {"uri": place.document.uri},
         "range": place.range.to_wire(),
@@ -30,7 +31,7 @@ def actions(place: Place) -> Iterator[Action]:
         params = {"task": task, **where, **more}
         return Action(title=f"GLM: {title}", kind=kind, request="glm/chat", params=params)
 
-    if "infill" in place.capabilities:
+    if place.capabilities & {"infill", "chat"}:
         for task, title, kind in FILLING:
             yield action(task, title, kind)
     if "chat" not in place.capabilities:
@@ -39,7 +40,8 @@ def actions(place: Place) -> Iterator[Action]:
         message = diagnostic.get("message")
         if isinstance(message, str):
             title = f"Fix: {' '.join(message.split())[:60]}"
-            yield action("fix", title, "quickfix", diagnostic=diagnostic)
+            fix = action("fix", title, "quickfix", diagnostic=diagnostic)
+            yield replace(fix, diagnostics=(diagnostic,))
     for task, title, kind in TALKING:
         yield action(task, title, kind)
     yield action("review", "Review the file's changes", "source")

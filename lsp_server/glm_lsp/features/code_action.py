@@ -105,7 +105,10 @@ def is_wanted(action: Action, wanted: list[str]) -> bool:
 def to_wire(action: Action) -> JsonObject:
     argument = {"request": action.request, "params": action.params}
     command = {"title": action.title, "command": TASK, "arguments": [argument]}
-    return {"title": action.title, "kind": action.kind, "command": command}
+    wire: JsonObject = {"title": action.title, "kind": action.kind, "command": command}
+    if action.diagnostics:
+        wire["diagnostics"] = list(action.diagnostics)
+    return wire
 
 
 async def run_task(server: LanguageServer, arguments: list[Any]) -> Any:
