@@ -29,6 +29,7 @@ class StubDaemon:
         self.text = "completed"
         self.texts: list[str] = []  # of the next answers, before `text`
         self.models: Json = {"data": []}  # answer of the list of models
+        self.routes: dict[str, list[Json]] = {}  # answers of other routes; the last one stays
         self.pieces = 3  # the text comes in so many
         self.delay_s = 0.0  # before each piece
         self.build = build_id()
@@ -95,6 +96,8 @@ class StubDaemon:
         return True
 
     def _short(self, path: str) -> tuple[int, Json]:
+        if answers := self.routes.get(path):
+            return 200, answers.pop(0) if len(answers) > 1 else answers[0]
         if path == "/health":
             health = {"state": self.state, "pid": os.getpid(), "version": "0", "uptime_s": 1.0}
             return 200, {**health, "build": self.build, "protocol": self.protocol}
