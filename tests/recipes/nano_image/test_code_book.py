@@ -20,12 +20,12 @@ def clusters(generator: torch.Generator) -> torch.Tensor:
 
 def test_codes_come_to_lie_on_what_chooses_them_and_dead_ones_live_again() -> None:
     generator = torch.Generator().manual_seed(2)
-    book = CodeBook(VqVaeConfig(embed_dim=4, n_embed=24))
+    book = CodeBook(VqVaeConfig(embed_dim=4, n_embed=64))
     book.embed.mul_(0).add_(50)  # all codes in one place, far from everything
     book.embed_avg.copy_(book.embed)
     training = CodeBookTraining(book, generator)
     features = clusters(generator)
-    for _ in range(40):
+    for _ in range(300):
         codes, _, _ = training.quantise(features)
         training.update(features, codes)
         training.revive(features)
