@@ -1,9 +1,10 @@
 """Ranks what the workspace knows about one cursor into snippets with stable ids.
 
-Sources, by rank: `import` (definitions that the file imports and the code near the cursor names),
-`definition` (other definitions of such names), `recent` (places edited or seen in other files),
-`similar` (chunks that share identifiers, BM25), `change` (lines changed since the last commit),
-`outline` (far signatures of the same file). Pure ranking: no process, no editor, no tokens.
+Sources: `similar` (chunks that share identifiers, BM25) and `file` (such places of the same file,
+far from the cursor), `import` (definitions that the file imports and the code near the cursor
+names), `definition` (other definitions of such names), `recent` (places edited or seen in other
+files), `change` (lines changed since the last commit), `outline` (far signatures of the same file).
+Pure ranking: no process, no editor, no tokens.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from glm_context.git_changes import ChangedLines
 from glm_context.grammar_rules import CONTAINERS
 from glm_context.identifiers import IDENTIFIER, TermMaker, near
 from glm_context.import_paths import resolve
-from glm_context.index_chunks import snippet_id
+from glm_context.index_chunks import cut, snippet_id
 from glm_context.index_store import Definition, IndexStore
 from glm_context.secret_files import is_secret_file
 from glm_context.secret_rules import WITHHELD, redact
@@ -27,7 +28,10 @@ from glm_protocol.completion import Snippet
 MAX_SNIPPETS = 12
 MAX_TOTAL = 12_000  # characters of all snippets
 MAX_TEXT = 1_600  # of one
-MAX_TERMS = 14
+MAX_TERMS = 10
+MAX_OWN = 3  # places of the same file
+# The best of what is only alike: above most definitions (`python -m bench.retrieval` tells why).
+ALIKE_SCORE = 13.0
 NEARBY = 2_500  # characters around the cursor that are in every prompt anyway
 ALIKE = 0.9  # Jaccard index of identifiers from which two texts are the same
 
@@ -124,6 +128,7 @@ def gather(
         if change.path != site.path:
             score = 2.5 + overlap(change.text, names)
             shelf.add(change.path, change.language, change.text, "change", score, clean=False)
+    add_own(shelf, names, frequent)
     add_outline(shelf, facts)
     return shelf.best()
 
@@ -180,9 +185,31 @@ def add_similar(
     query = rarest(names, frequent, terms)
     hits = [hit for hit in index.search(query, 12) if hit.path != shelf.site.path]
     for hit in hits:
-        score = 4.0 * hit.rank / hits[0].rank if hits[0].rank else 0.0
+        score = ALIKE_SCORE * (hit.rank / hits[0].rank) ** 3 if hits[0].rank else 0.0
         text = densest(hit.text, names)
         shelf.add(hit.path, hit.language, text, "similar", score, clean=True)
+
+
+def add_own(shelf: Shelf, names: dict[str, float], frequent: dict[str, int]) -> None:
+    """Other places of the same file, as it is now, that share names with the cursor's."""
+    site = shelf.site
+    if len(site.text) < 2 * NEARBY:
+        return
+    rare = {n: w / (1.0 + frequent.get(n.lower().strip("_"), 0) / 100) for n, w in names.items()}
+    line = site.text.count("\n", 0, site.offset)
+    low = line - site.text.count("\n", max(0, site.offset - NEARBY), site.offset)
+    high = line + site.text.count("\n", site.offset, site.offset + NEARBY // 2)
+    found = []
+    for chunk in cut(site.text)[0]:
+        if chunk.last_line < low or chunk.first_line > high:
+            shared = sum(rare.get(name, 0.0) for name in set(IDENTIFIER.findall(chunk.text)))
+            if shared > 0:
+                found.append((shared, chunk))
+    found.sort(key=lambda one: (-one[0], one[1].first_line))
+    for shared, chunk in found[:MAX_OWN]:
+        score = ALIKE_SCORE * shared / found[0][0]
+        text = densest(chunk.text, names)
+        shelf.add(site.path, site.language, text, "file", score, clean=False)
 
 
 def rarest(

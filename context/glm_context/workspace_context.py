@@ -46,7 +46,7 @@ class WorkspaceContext:
         self.folder: IndexFolder = index_folder(home or user_folders().home, self.root)
         self.syntax = Syntax()
         self._excludes = tuple(excludes)
-        self._files = WorkspaceFiles(self.root, self._excludes)
+        self.files = WorkspaceFiles(self.root, self._excludes)
         self._store: IndexStore | None = None
         self._frequent: dict[str, int] = {}
         self._looked = float("-inf")
@@ -116,7 +116,7 @@ class WorkspaceContext:
         self._asking.start()
 
     def _ask_git(self) -> None:
-        self._changes = changed_lines(self.root, self._files)
+        self._changes = changed_lines(self.root, self.files)
 
     def close(self) -> None:
         """End the parse process and close the index."""

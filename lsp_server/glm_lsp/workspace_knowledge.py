@@ -36,6 +36,7 @@ MAX_PINNED = 64
 MAX_RECENT = 6  # places of other documents that go along
 AROUND = 12  # lines of such a place above and below
 WHOLE_LINES = 6000  # of a document whose whole text is looked at, not the window alone
+NAMED = ("import", "definition")  # sources whose best is what the code at the cursor names
 SAME = 3  # as long as so many of the best are still there, nothing really changed
 
 log = logging.getLogger(__name__)
@@ -260,17 +261,29 @@ def text_before(document: Document, window: ContextWindow) -> str:
 
 
 def differs(before: Gathered, now: Gathered) -> bool:
-    """Whether the best snippets are others than before, or too few of the rest are left."""
-    old = {snippet.id for snippet in before.snippets}
-    best = [snippet.id for snippet in now.snippets[:SAME]]
-    if any(each not in old for each in best):
+    """Whether the best snippets are of other places than before, or too few others are left."""
+    firsts = {each.source: each for each in reversed(now.snippets)}  # the best of each source
+    best = [*now.snippets[:SAME], *(firsts[source] for source in NAMED if source in firsts)]
+    if any(same_place(each, before) is None for each in best):
         return True
-    left = sum(snippet.id in old for snippet in now.snippets)
+    left = sum(same_place(each, before) is not None for each in now.snippets)
     return 2 * left < len(now.snippets)
 
 
 def in_kept_order(before: Gathered, now: Gathered) -> Gathered:
-    """What was there before comes first, in its old order: the prompt's beginning stays."""
-    current = {snippet.id: snippet for snippet in now.snippets}
-    kept = [current.pop(old.id) for old in before.snippets if old.id in current]
-    return Gathered(snippets=(*kept, *current.values()), withheld=now.withheld)
+    """What was there before comes first, in its old order and words: the prompt begins the same."""
+    kept = {id(old): old for new in now.snippets if (old := same_place(new, before)) is not None}
+    first = [old for old in before.snippets if id(old) in kept]
+    more = [new for new in now.snippets if same_place(new, before) is None]
+    return Gathered(snippets=(*first, *more), withheld=now.withheld)
+
+
+def same_place(new: Snippet, before: Gathered) -> Snippet | None:
+    """The earlier snippet that shows the same lines, or most of them: edits and excerpts shift."""
+    lines = set(new.text.split("\n"))
+    for old in before.snippets:
+        if old.id == new.id:
+            return old
+        if old.path == new.path and 2 * len(lines & set(old.text.split("\n"))) > len(lines):
+            return old
+    return None
