@@ -199,7 +199,7 @@ class WorkspaceKnowledge:
         kept, before = gathered, self._pinned.get(uri)
         if before is not None and abs(before.line - line) <= FAR:
             changed = differs(before.gathered, gathered)
-            kept = in_kept_order(before.gathered, gathered) if changed else before.gathered
+            kept = in_kept_words(before.gathered, gathered) if changed else before.gathered
         self._pinned[uri] = Pinned(gathered=kept, line=line, gathered_ms=took)
         self._pinned.move_to_end(uri)
         while len(self._pinned) > MAX_PINNED:
@@ -270,12 +270,13 @@ def differs(before: Gathered, now: Gathered) -> bool:
     return 2 * left < len(now.snippets)
 
 
-def in_kept_order(before: Gathered, now: Gathered) -> Gathered:
-    """What was there before comes first, in its old order and words: the prompt begins the same."""
-    kept = {id(old): old for new in now.snippets if (old := same_place(new, before)) is not None}
-    first = [old for old in before.snippets if id(old) in kept]
-    more = [new for new in now.snippets if same_place(new, before) is None]
-    return Gathered(snippets=(*first, *more), withheld=now.withheld)
+def in_kept_words(before: Gathered, now: Gathered) -> Gathered:
+    """The new snippets in the words that the old ones had, where they show the same place.
+
+    In the new order: the prompt is read anew once, and a small model has room for the first few.
+    """
+    kept = tuple(dict.fromkeys(same_place(new, before) or new for new in now.snippets))
+    return Gathered(snippets=kept, withheld=now.withheld)
 
 
 def same_place(new: Snippet, before: Gathered) -> Snippet | None:

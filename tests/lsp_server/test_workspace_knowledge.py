@@ -6,13 +6,12 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from glm_context.gathered import Gathered
 from glm_lsp.editor_excludes import expanded, patterns_of
-from glm_lsp.workspace_knowledge import differs, in_kept_order
+from glm_lsp.workspace_knowledge import differs, in_kept_words
 from glm_protocol.completion import Snippet
 from tests.client.stub_daemon import StubDaemon
 from tests.lsp_server.in_process import InProcessEditor, eventually
@@ -181,6 +180,10 @@ def test_pinned_snippets_stay_until_the_best_of_the_new_ones_differ() -> None:
     assert differs(before, snippets("a", "b", "c", "x", "y", "z", "w"))
 
 
-def test_what_stays_keeps_its_place() -> None:
-    now: Any = in_kept_order(snippets("a", "b", "c"), snippets("x", "c", "a"))
-    assert [snippet.id for snippet in now.snippets] == ["a", "c", "x"]
+def test_what_stays_keeps_its_words() -> None:
+    """An excerpt that moved by a line is the same place, and the prompt keeps its tokens."""
+    old = Snippet(id="1", path="p", text="a\nb\nc\nd")
+    moved = Snippet(id="2", path="p", text="b\nc\nd\ne")
+    other = Snippet(id="3", path="q", text="b\nc\nd\ne")
+    before = Gathered(snippets=(old,))
+    assert in_kept_words(before, Gathered(snippets=(other, moved))).snippets == (other, old)
