@@ -26,8 +26,6 @@ class PathIndex(Protocol):
 
     def files_with_stem(self, stem: str) -> list[str]: ...
 
-    def has(self, path: str) -> bool: ...
-
 
 def resolve(imports: Iterable[ImportName], path: str, index: PathIndex) -> dict[str, set[str]]:
     """Workspace paths that the imports of the file `path` mean, with the names taken from each."""

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from glm_context.index_chunks import cut
-from glm_context.index_folder import IndexFolder, index_folder
+from glm_context.index_folder import IndexFolder, index_folder, prune
 from glm_context.index_store import IndexStore
 from glm_context.secret_rules import redact
 from glm_context.workspace_files import FoundFile, WorkspaceFiles, is_minified
@@ -57,6 +57,7 @@ def build(
         if not mine:
             return None
         folder.note(root)
+        prune(folder.path.parent.parent, folder.path, now=time.time())
         files = WorkspaceFiles(root, excludes)
         try:
             progress = renew(folder, files, report)

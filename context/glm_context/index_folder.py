@@ -6,8 +6,11 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+
+UNUSED_S = 60 * 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +37,23 @@ class IndexFolder:
         with contextlib.suppress(OSError):
             text = json.dumps({"root": os.path.realpath(root)}) + "\n"
             (self.path / "workspace.json").write_text(text, encoding="utf-8", errors="replace")
+
+
+def prune(home: Path, keep: Path, *, now: float) -> int:
+    """Delete the indexes of folders that are gone or were not opened for `UNUSED_S`; how many."""
+    removed = 0
+    for path in sorted((home / "index").glob("*/workspace.json")):
+        if path.parent == keep:
+            continue
+        try:
+            root = json.loads(path.read_text(encoding="utf-8"))["root"]
+            forgotten = now - path.stat().st_mtime > UNUSED_S or not Path(root).is_dir()
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if forgotten:
+            shutil.rmtree(path.parent, ignore_errors=True)
+            removed += 1
+    return removed
 
 
 def index_folder(home: Path, root: Path) -> IndexFolder:

@@ -268,9 +268,6 @@ class IndexStore:
         rows = self._db.execute("SELECT path FROM files WHERE stem=? LIMIT 64", (stem,))
         return [path for (path,) in rows]
 
-    def has(self, path: str) -> bool:
-        return self._db.execute("SELECT 1 FROM files WHERE path=?", (path,)).fetchone() is not None
-
     def definitions(
         self, names: Sequence[str], *, paths: Sequence[str] = (), limit: int = 24
     ) -> list[Definition]:
@@ -328,18 +325,3 @@ class IndexStore:
             (path, container, limit),
         )
         return [signature for (signature,) in rows if signature]
-
-    def chunk_at(self, path: str, line: int) -> Hit | None:
-        """The chunk of a file that holds a line."""
-        row = self._db.execute(
-            "SELECT path, language, first_line, last_line, text FROM chunks "
-            "JOIN files ON files.id = chunks.file "
-            "WHERE path=? AND ? BETWEEN first_line AND last_line LIMIT 1",
-            (path, line),
-        ).fetchone()
-        if row is None:
-            return None
-        text = zlib.decompress(row[4]).decode()
-        return Hit(
-            path=row[0], language=row[1], first_line=row[2], last_line=row[3], text=text, rank=0
-        )

@@ -164,9 +164,6 @@ class Names:
     def __init__(self, *names: str) -> None:
         self.names = names
 
-    def has(self, path: str) -> bool:
-        return path in self.names
-
     def files_with_stem(self, stem: str) -> list[str]:
         def stem_of(path: str) -> str:
             pure = Path(path)

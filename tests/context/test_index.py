@@ -152,6 +152,22 @@ def test_the_disk_is_bounded(
     store.close()
 
 
+def test_indexes_that_nobody_opens_are_deleted(
+    root: Path, folder: IndexFolder, tmp_path: Path
+) -> None:
+    gone, old, young = (tmp_path / name for name in ("gone", "old", "young"))
+    folders = []
+    for workspace in (gone, old, young):
+        workspace.mkdir()
+        other = index_folder(tmp_path / "home", workspace)
+        build(workspace, other)
+        folders.append(other.path)
+    gone.rmdir()
+    os.utime(folders[1] / "workspace.json", (0, 0))
+    build(root, folder)
+    assert [path.exists() for path in (*folders, folder.path)] == [False, False, True, True]
+
+
 def test_huge_minified_and_binary_files_are_left_out(root: Path, folder: IndexFolder) -> None:
     (root / "huge.py").write_text("x = 1\n" * MAX_BYTES)
     (root / "min.js").write_text("function only_minified(){};" * 2000)
