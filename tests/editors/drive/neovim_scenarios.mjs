@@ -213,9 +213,10 @@ export async function runNeovim(out, editors, program) {
     });
 
     await scenario('why there was no suggestion is told', async () => {
-      await nvim.command('edit first.py');
+      await nvim.edit('switch.py');
+      await again(nvim, value('switch.py', prefix));
       await nvim.command('GLM why');
-      await until('the account', async () => (await nvim.lua('vim.bo.filetype')) === 'json');
+      await until('the account', async () => (await nvim.lua('vim.bo.filetype')) === 'json' && (await windows()).includes('"fake"'));
       await nvim.shot('why');
       await nvim.command('close');
     });

@@ -278,7 +278,9 @@ export async function runVsCode(out, editors, vsix) {
       await code.page.locator('.quick-input-list .monaco-list-row', { hasText: 'fake' }).first().waitFor();
       await code.shot('models');
       await code.press('Escape');
-      await code.openFile('first.py');
+      await code.openFile('switch.py');
+      await code.press('Control+End');
+      await ghostByTyping(code, 'switch.py', `${FUNCTION}return `);
       await code.command('GLM: Why No Suggestion?');
       await code.page.locator('.tab.active', { hasText: 'GLM Last Suggestion' }).waitFor();
       await code.shot('why');
