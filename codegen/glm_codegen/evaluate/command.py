@@ -16,10 +16,18 @@ EVALUATIONS: dict[str, tuple[str, str]] = {
         "glm_codegen.evaluate.replay_command:run",
         "type what a repository's commits added; the keys that are saved",
     ),
+    "stdlib": (
+        "glm_codegen.evaluate.stdlib_command:run",
+        "bodies of the standard library, judged by CPython's own tests",
+    ),
     "compare": ("glm_codegen.evaluate.compare_command:run", "the difference of two such runs"),
     "vision": (
         "glm_vision.evaluate.command:run",
         "pictures of text, errors, scenes, diagrams, charts and screens, drawn afresh",
+    ),
+    "translate": (
+        "glm_codegen.evaluate.translate_command:run",
+        "the hand-written translation set, executed",
     ),
     "humaneval-x": (
         "glm_codegen.evaluate.humaneval_x_command:run",
