@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from glm_codegen.finetune.repository import Blob
-from glm_codegen.finetune.secret_scan import find_secret
+from glm_context.secret_files import is_secret_file
+from glm_context.secret_rules import findings
 from glm_protocol.languages import language_id
 
 MIN_CHARACTERS = 120
@@ -60,6 +61,8 @@ def judge(blob: Blob, *, marked: frozenset[str] = frozenset()) -> SourceFile | R
     path = PurePosixPath(blob.path)
     if any(part.lower() in VENDORED for part in path.parts[:-1]):
         return Rejected(path=blob.path, reason="vendored")
+    if is_secret_file(blob.path):
+        return Rejected(path=blob.path, reason="secret", detail="by its name")
     if blob.path in marked:
         return Rejected(path=blob.path, reason="generated", detail=".gitattributes")
     if blob.raw is None:
@@ -73,8 +76,8 @@ def judge(blob: Blob, *, marked: frozenset[str] = frozenset()) -> SourceFile | R
     reason = _why_not(path.name, text)
     if reason:
         return Rejected(path=blob.path, reason=reason)
-    if secret := find_secret(text):
-        return Rejected(path=blob.path, reason="secret", detail=secret)
+    if found := findings(text, language):  # the file goes whole, whatever could be cut out of it
+        return Rejected(path=blob.path, reason="secret", detail=found[0].kind)
     return SourceFile(path=blob.path, language=language, text=text)
 
 

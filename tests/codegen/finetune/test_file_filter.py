@@ -13,7 +13,6 @@ from glm_codegen.finetune.dataset import build_dataset
 from glm_codegen.finetune.file_filter import Rejected, SourceFile, judge
 from glm_codegen.finetune.near_duplicates import ALIKE, near_duplicates, shingles, similarity
 from glm_codegen.finetune.repository import Blob, read_repository
-from glm_codegen.finetune.secret_scan import find_secret
 from tests.codegen.finetune.small_repository import commit, module
 
 GOOD = module("ledger", "parcel")
@@ -101,13 +100,13 @@ def test_forty_planted_secrets_all_stay_out_and_are_named_without_their_text(
         "password = getpass.getpass()",
         'api_key = os.environ["API_KEY"]',
         'token = "<your token here 123>"',
-        'secret_name = "projects/one/secrets"',
         'url = "postgres://user:${DB_PASSWORD}@host/x"',
         'class PasswordField: """password: the users password, 12 characters"""',
     ],
 )
 def test_harmless_lines_are_no_secrets(harmless: str) -> None:
-    assert find_secret(GOOD + harmless + "\n") is None
+    found = judge(Blob(path="a.py", raw=f"{GOOD}{harmless}\n".encode()))
+    assert isinstance(found, SourceFile)
 
 
 def test_near_duplicates_by_the_definition() -> None:
