@@ -82,6 +82,12 @@ class GhostAttempts:
             return "mid_line"
         return ""
 
+    def _is_between_lines(self, text: str) -> bool:
+        """New lines between a line that is written and the one below it: nobody asked for them."""
+        below = self._place.suffix.split("\n", 2)[1:2]
+        squeezed = text.startswith("\n") and bool(below) and bool(below[0].strip())
+        return squeezed and self._trigger is not Trigger.EXPLICIT
+
     def _good(self) -> list[Attempt]:
         """Distinct texts to show, in the order they were made."""
         found: dict[str, Attempt] = {}
@@ -97,6 +103,8 @@ class GhostAttempts:
         if not gate and not good:
             gate = "parse" if any(one.shown for one in self.attempts) else "filters"
         best = good[0] if good else self.attempts[0]
+        if not gate and self._is_between_lines(best.shown):
+            gate = "between_lines"
         if not gate and best.confidence < self._wanted.quiet:
             gate = "confidence"
         return {

@@ -62,6 +62,14 @@ def test_nothing_in_the_middle_of_other_text_unless_asked_for() -> None:
     assert report_of("a", "x = ", " + word\n", trigger=EXPLICIT)["final"] == "a"
 
 
+def test_no_new_lines_between_two_that_are_written() -> None:
+    squeezed = report_of("\ny = 2", "x = 1", "\nz = 3\n", trigger=AUTOMATIC)
+    assert squeezed["gate"]["withheld"] == "between_lines"
+    for suffix in ("\n\nz = 3\n", "\n", ""):
+        assert report_of("\ny = 2", "x = 1", suffix, trigger=AUTOMATIC)["final"] == "\ny = 2"
+    assert report_of("\ny = 2", "x = 1", "\nz = 3\n", trigger=EXPLICIT)["final"] == "\ny = 2"
+
+
 def test_the_dial_withholds_what_is_in_doubt() -> None:
     # The scripted model gives its token e / (e + V - 1): far from sure.
     quiet = report_of("ab", "x = ", ghost=GhostText(quiet=0.9))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SENTENCES = {
     "": "The suggestion was shown.",
     "mid_line": "The cursor stands in the middle of a line; while typing nothing is offered there.",
+    "between_lines": "It would stand between two finished lines; ask for it by hand.",
     "confidence": "The model was not sure enough; the dial is `glm.inlineCompletion.quiet`.",
     "parse": "The suggestion would have broken the file's syntax.",
     "filters": "The filters left nothing of it: see `cut_by`.",
