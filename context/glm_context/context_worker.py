@@ -25,6 +25,7 @@ from glm_protocol.completion import Snippet
 
 MAX_LINE = 8 << 20
 MAX_STARTS, WINDOW_S = 4, 60.0
+CLOSE_S = 1.0
 HUNG_S = 10.0  # a question without an answer for so long: the process is started anew
 
 Progress = Callable[[dict[str, Any]], None]
@@ -99,11 +100,14 @@ class ContextWorker:
         if self._reader is not None:
             self._reader.cancel()
         if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
             if process.stdin is not None:
-                process.stdin.close()
-            await process.wait()
+                process.stdin.close()  # it ends its own children, then itself
+            try:
+                await asyncio.wait_for(process.wait(), CLOSE_S)
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
         self._fail_all()
 
     async def _ask(self, message: dict[str, Any]) -> dict[str, Any] | None:

@@ -7,7 +7,6 @@ nothing, and the old text by `cat-file`, which filters nothing. The difference i
 
 from __future__ import annotations
 
-import difflib
 import os
 import subprocess
 from dataclasses import dataclass
@@ -77,6 +76,8 @@ def changed_lines(root: Path, files: WorkspaceFiles) -> list[ChangedLines]:
 
 def hunks(path: str, language: str, old: str, new: str) -> list[ChangedLines]:
     """The runs of new lines."""
+    import difflib  # here: the language server imports this file, and seldom asks
+
     before, after = old.split("\n"), new.split("\n")
     found = []
     matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=True)
