@@ -7,11 +7,16 @@ on purpose (a bracket, a block) is closed for the test.
 
 from __future__ import annotations
 
+import re
+
 from glm_codegen.cutting.candidate import PAIRS, Candidate, left_open
 from glm_context.syntax import Syntax
 
 ANSWER_S = 0.25  # for one parse; beyond it nothing is known
 MOST_TEXT = 60_000  # characters
+CUT_FROM = 12_000  # characters of prefix; a shorter one is hardly a window
+MOST_STARTS = 5  # places where reading such a window may begin instead
+_TOP_LEVEL = re.compile(r"\n\s*\n(?=[A-Za-z@])")
 _CLOSERS = {opener: closer for closer, opener in PAIRS.items()}
 
 
@@ -20,18 +25,18 @@ class ParseCheck:
 
     def __init__(self) -> None:
         self._syntax = Syntax(answer_s=ANSWER_S)
-        self._base: tuple[tuple[str, str, str], int | None] | None = None
+        self._base: tuple[tuple[str, str, str], tuple[int, int | None]] | None = None
 
     def breaks(self, candidate: Candidate) -> bool:
         """False where it cannot be known: no grammar, a text beyond budget."""
         size = len(candidate.prefix) + len(candidate.text) + len(candidate.suffix)
         if not candidate.text or size > MOST_TEXT:
             return False
-        base = self._without(candidate)
+        start, base = self._without(candidate)
         if base is None:
             return False
         for closing in endings(candidate):
-            text = candidate.prefix + candidate.text + closing + candidate.suffix
+            text = candidate.prefix[start:] + candidate.text + closing + candidate.suffix
             found = self._count(text, candidate.language)
             if found is None or found <= base:
                 return False
@@ -40,19 +45,32 @@ class ParseCheck:
     def close(self) -> None:
         self._syntax.close()
 
-    def _without(self, candidate: Candidate) -> int | None:
+    def _without(self, candidate: Candidate) -> tuple[int, int | None]:
+        """Where to begin reading, and the problems that are there without the suggestion."""
         place = (candidate.prefix, candidate.suffix, candidate.language)
         if self._base is None or self._base[0] != place:
             self._base = (place, self._least(candidate))
         return self._base[1]
 
-    def _least(self, candidate: Candidate) -> int | None:
-        before = candidate.prefix[: len(candidate.prefix) - len(candidate.head)]
-        after = candidate.suffix.partition("\n")[2]
-        whole = self._count(candidate.prefix + candidate.suffix, candidate.language)
+    def _least(self, candidate: Candidate) -> tuple[int, int | None]:
+        best = self._problems_from(candidate, 0)
+        if best and len(candidate.prefix) > CUT_FROM:
+            # A window may begin inside a string or a body; what that breaks hides what we would.
+            for number, found in enumerate(_TOP_LEVEL.finditer(candidate.prefix)):
+                if number == MOST_STARTS:
+                    break
+                count = self._problems_from(candidate, found.end())
+                if count == 0:
+                    return found.end(), 0
+        return 0, best
+
+    def _problems_from(self, candidate: Candidate, start: int) -> int | None:
+        prefix, language = candidate.prefix[start:], candidate.language
+        whole = self._count(prefix + candidate.suffix, language)
         if not whole:
             return whole
-        without = self._count(before + after, candidate.language)
+        before = prefix[: len(prefix) - len(candidate.head)]
+        without = self._count(before + candidate.suffix.partition("\n")[2], language)
         return whole if without is None else min(whole, without)
 
     def _count(self, text: str, language: str) -> int | None:
@@ -61,8 +79,13 @@ class ParseCheck:
 
 
 def endings(candidate: Candidate) -> list[str]:
-    """Texts that close what the suggestion leaves open: none, a body, brackets."""
+    """Texts that close what the suggestion leaves open: none, a body, brackets.
+
+    Only one line may be left open: a person goes on writing there. A block is to be whole.
+    """
     found = [""]
+    if "\n" in candidate.text.strip():
+        return found
     text = candidate.text.rstrip()
     line = (candidate.head + candidate.text).rsplit("\n", 1)[-1]
     indent = line[: len(line) - len(line.lstrip())]

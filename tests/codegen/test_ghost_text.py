@@ -127,6 +127,7 @@ def test_a_language_without_grammar_breaks_nothing(check: ParseCheck) -> None:
 
 def test_open_brackets_are_closed_for_the_test() -> None:
     assert "])" in endings(place("f([").saying("1, 2"))
+    assert endings(place("f([").saying("1,\n2")) == [""], "a block is to be whole"
 
 
 def attempts(*found: Attempt, trigger: Trigger = AUTOMATIC, count: int = 1) -> GhostAttempts:
