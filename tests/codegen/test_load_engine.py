@@ -97,7 +97,7 @@ def test_codegeex_runs_in_the_engine(tmp_path: Path, bits: int | None) -> None:
     engine = load(folder)
     assert engine.info.architecture == "CodeGeeXForCausalLM"
     assert engine.info.prompt_format == "left-to-right"
-    assert engine.info.capabilities == ()
+    assert engine.info.capabilities == ("translate",)
     for typed in ("", "1", ""):
         text = "def f(x):\n    return x" + typed
         assert complete(engine, asked(text)).text == complete(load(folder), asked(text)).text
