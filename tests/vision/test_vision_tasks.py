@@ -237,7 +237,7 @@ def test_a_chart_of_a_taught_model_is_a_table(intake: ImageIntake) -> None:
     for left, top in ((55, 10), (100, 55)):
         pen.rectangle((left, top, left + 20, 105), words.COLOURS["blue"])
         pen.rectangle((left + 7, 112, left + 13, 122), "black")
-    model = ScriptedModel(taught="t", cells=["90".ljust(48) + "O".ljust(48), "a    b"])
+    model = ScriptedModel(taught="t", cells=["90".ljust(48) + "O".ljust(48), "a", "b"])
     text, end = finish(engine_of(intake, model), task("chart", picture=png(picture)))
     assert end.report["valid"] is True
     head, *rows = text.splitlines()

@@ -10,6 +10,7 @@ Arrays: y, x over the picture's pixels; ink is 0 on the ground, up to 1 where th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -59,8 +60,76 @@ def ink_of(picture: Image.Image) -> Ink:
     return _without_rules(ink.astype(np.float32))
 
 
-def find_text(picture: Image.Image) -> TextBlock | None:
-    """The picture's text, or None where no line of it is found."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LetterSize:
+    """Width of a character's cell, height of tall letters over the baseline, in pixels."""
+
+    pitch: float
+    ascent: float
+
+
+def find_text(picture: Image.Image, *, size: LetterSize | None = None) -> TextBlock | None:
+    """The picture's text, or None where no line of it is found.
+
+    `size` is that of its letters where it is known, as from `common_size`.
+    """
+    found = _find_bands(picture)
+    if found is None:
+        return None
+    ink, marked, bands, height = found
+    presence = _presence(ink, bands, height)
+    grid = _widths(height, len(presence)) if size is None else np.array([size.pitch])
+    waves, strength = _spectrum(presence, grid)
+    best = _best(grid, strength, height)
+    pitch = float(grid[best])
+    phase = _phase(waves[best], pitch)
+    baselines = [_baseline(ink, band) for band in bands]
+    ascent = _ascent(baselines, bands, pitch) if size is None else size.ascent
+    extents = [_extent(marked, band) for band in bands]
+    first = min(start for start, _ in extents)
+    left = float(phase + pitch * np.floor((first + 0.3 * pitch - phase) / pitch))
+    return TextBlock(
+        ink=Image.fromarray((255 * ink + 0.5).astype(np.uint8), "L"),
+        lines=_lines(baselines, extents, left=left, pitch=pitch),
+        left=left,
+        pitch=pitch,
+        ascent=ascent,
+        regular=float(strength[best]),
+    )
+
+
+def common_size(pictures: Sequence[Image.Image]) -> LetterSize | None:
+    """Of the letters in several short texts of one font; None where there is no text.
+
+    One word alone may as well have letters of half the width, or none that is tall; many words
+    settle it.
+    """
+    found = [bands for picture in pictures if (bands := _find_bands(picture)) is not None]
+    if not found:
+        return None
+    height = max(height for _, _, _, height in found)
+    grid = _widths(height, max(ink.shape[1] for ink, _, _, _ in found))
+    total = np.zeros(len(grid))
+    for ink, _, bands, own in found:
+        presence = _presence(ink, bands, own)
+        total += _spectrum(presence, grid)[1] * (presence > 0).sum()
+    pitch = float(grid[_best(grid, total, height)])
+    tallest = max(
+        _ascent([_baseline(ink, band) for band in bands], bands, pitch)
+        for ink, _, bands, _ in found
+    )
+    return LetterSize(pitch=pitch, ascent=tallest)
+
+
+def _ascent(baselines: list[float], bands: list[tuple[int, int]], pitch: float) -> float:
+    heights = [base - top for base, (top, _) in zip(baselines, bands, strict=True)]
+    return float(np.clip(np.percentile(heights, 85), 1.18 * pitch, 1.6 * pitch))
+
+
+def _find_bands(
+    picture: Image.Image,
+) -> tuple[Ink, np.ndarray, list[tuple[int, int]], float] | None:
+    """Ink, where it is marked, the rows of each line, and the height of a line."""
     ink = ink_of(picture)
     marked = ink > MARK
     bands = _bands(marked)
@@ -69,25 +138,15 @@ def find_text(picture: Image.Image) -> TextBlock | None:
     height = float(np.median([bottom - top for top, bottom in bands]))
     bands = [part for band in bands for part in _split(marked, band, height)][:MOST_LINES]
     bands = [band for band in bands if band[1] - band[0] >= max(2.0, 0.2 * height)]
-    if not bands:
-        return None
+    return (ink, marked, bands, height) if bands else None
+
+
+def _presence(ink: Ink, bands: list[tuple[int, int]], height: float) -> Profile:
+    """How much ink stands in each column, no line counting for too much."""
     presence = np.zeros(ink.shape[1])
     for top, bottom in bands:
         presence += np.minimum(ink[top:bottom].sum(axis=0), 0.35 * height)
-    pitch, phase, regular = _period(presence, height)
-    baselines = [_baseline(ink, band) for band in bands]
-    tall = float(
-        np.percentile([base - top for base, (top, _) in zip(baselines, bands, strict=True)], 85)
-    )
-    ascent = float(np.clip(tall, 1.18 * pitch, 1.6 * pitch))
-    extents = [_extent(marked, band) for band in bands]
-    first = min(start for start, _ in extents)
-    left = phase + pitch * np.floor((first + 0.3 * pitch - phase) / pitch)
-    lines = _lines(baselines, extents, left=float(left), pitch=pitch)
-    grey = Image.fromarray((255 * ink + 0.5).astype(np.uint8), "L")
-    return TextBlock(
-        ink=grey, lines=lines, left=float(left), pitch=pitch, ascent=ascent, regular=regular
-    )
+    return presence
 
 
 def _without_rules(ink: Ink) -> Ink:
@@ -109,12 +168,15 @@ def _bands(marked: np.ndarray) -> list[tuple[int, int]]:
     runs = [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
     if not runs:
         return []
-    tallest = float(np.percentile([bottom - top for top, bottom in runs], 80))
+    share = 100 if len(runs) < 5 else 80  # of many, a few may be lines that touch
+    tallest = float(np.percentile([bottom - top for top, bottom in runs], share))
     joined = [runs[0]]
     for top, bottom in runs[1:]:
         last_top, last_bottom = joined[-1]
         small = min(bottom - top, last_bottom - last_top) < 0.55 * tallest
-        if small and top - last_bottom <= 0.2 * tallest and bottom - last_top <= 1.35 * tallest:
+        dot = last_bottom - last_top < 0.35 * tallest  # of i and j, over short letters alone
+        gap = (0.4 if dot else 0.2) * tallest
+        if small and top - last_bottom <= gap and bottom - last_top <= 1.5 * tallest:
             joined[-1] = (last_top, bottom)
         else:
             joined.append((top, bottom))
@@ -138,24 +200,49 @@ def _split(marked: np.ndarray, band: tuple[int, int], height: float) -> list[tup
     return [(top + a, top + b) for a, b in pairwise(cuts) if b > a]
 
 
-def _period(presence: Profile, height: float) -> tuple[float, float, float]:
-    """(width of a character, where a cell begins, share of the ink in step)."""
-    places = np.flatnonzero(presence > 0)
-    weights = presence[places]
-    length = float(places[-1] - places[0] + 1)
-    low = max(NARROWEST, 0.36 * height)
-    high = min(WIDEST, max(low + 1.0, 0.98 * height))
+def _widths(height: float, length: int) -> Profile:
+    """Widths of a character that a line of this height may have, finely spaced."""
+    low = max(NARROWEST, 0.43 * height)
+    high = min(WIDEST, max(low + 1.0, 1.2 * height))
     widths = [low]
     while widths[-1] < high:
-        widths.append(widths[-1] + max(0.004, 0.1 * widths[-1] ** 2 / max(length, 1.0)))
-    grid = np.array(widths)
+        widths.append(widths[-1] + max(0.004, 0.1 * widths[-1] ** 2 / max(length, 1)))
+    return np.array(widths)
+
+
+def _likely(grid: Profile, height: float) -> Profile:
+    """A character is about seven tenths as wide as a line of letters is high."""
+    likely: Profile = np.exp(-0.5 * (np.log(grid / (0.68 * height)) / 0.3) ** 2)
+    return likely
+
+
+def _spectrum(presence: Profile, grid: Profile) -> tuple[np.ndarray, Profile]:
+    """For each width its wave and the share of the ink in step with it."""
+    places = np.flatnonzero(presence > 0)
+    weights = presence[places]
     waves = np.exp(-2j * np.pi * places[None, :] / grid[:, None]) @ weights
-    strength = np.abs(waves) / weights.sum()
-    likely = np.exp(-0.5 * (np.log(grid / (0.56 * height)) / 0.35) ** 2)
-    best = int(np.argmax(strength * likely))
-    pitch = float(grid[best])
-    centre = -np.angle(waves[best]) / (2 * np.pi) * pitch + 0.5
-    return pitch, float((centre - pitch / 2) % pitch), float(strength[best])
+    return waves, np.abs(waves) / weights.sum()
+
+
+def _best(grid: Profile, strength: Profile, height: float) -> int:
+    """Index of the likeliest width.
+
+    Letters with two stems are in step with half their width as well; where the whole one is in
+    step too, it is meant.
+    """
+    best = int(np.argmax(strength * _likely(grid, height)))
+    double = np.flatnonzero(np.abs(grid / (2 * grid[best]) - 1) < 0.05)
+    if double.size and 2 * grid[best] <= 1.05 * height:
+        whole = int(double[np.argmax(strength[double])])
+        if strength[whole] > 0.45 * strength[best]:
+            return whole
+    return best
+
+
+def _phase(wave: complex, pitch: float) -> float:
+    """Where a cell begins: half a width before the middle of its ink."""
+    centre = -float(np.angle(wave)) / (2 * np.pi) * pitch + 0.5
+    return float((centre - pitch / 2) % pitch)
 
 
 def _baseline(ink: Ink, band: tuple[int, int]) -> float:

@@ -8,8 +8,9 @@ parsers as anybody's.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -22,12 +23,13 @@ from glm_vision.regions import (
     distance_from_ground,
     enclosed_boxes,
     find_regions,
+    grown,
     saturation,
 )
 from glm_vision.tasks.answer_check import check_mermaid, check_table
 from glm_vision.tasks.conversation import Conversation, Outcome, Picture, Piece, Task
 from glm_vision.tasks.taught_reading import read_block, read_picture
-from glm_vision.text_lines import find_text
+from glm_vision.text_lines import common_size, find_text
 
 LINE = 60  # of 255: from here on a pixel is a stroke and not the filling of a box
 COLOURED = 60  # of 255: from here on a pixel belongs to a bar or a curve
@@ -44,9 +46,8 @@ def diagram_task(conversation: Conversation) -> Task:
     if not boxes:
         return Outcome(text="", valid=False, notes=("No boxes were found in the picture.",))
     edges = tuple(find_arrows(lines, boxes))
-    labels = []
-    for box in boxes:
-        labels.append((yield from read_label(conversation, picture.image, box)))
+    cuts = [picture.image.crop(grown(box, -1)) for box in boxes]
+    labels = yield from read_labels(conversation, cuts)
     checked = check_mermaid(mermaid_of(labels, edges, _direction(boxes, edges)))
     notes = () if checked.valid else (f"It does not parse: {checked.problem}.",)
     return Outcome(
@@ -92,16 +93,16 @@ def in_source(box: Box, picture: Picture) -> Box:
     )
 
 
-def read_label(
-    conversation: Conversation, image: Image.Image, box: Box, *, inset: int = 1
-) -> Generator[Piece, None, str]:
-    """What is written in a box, as one line."""
-    left, top, right, bottom = box
-    inner = (left + inset, top + inset, right - inset, bottom - inset)
-    if inner[2] - inner[0] < 4 or inner[3] - inner[1] < 4:
-        return ""
-    read = yield from read_picture(conversation, image.crop(inner))
-    return "" if read is None else " ".join(" ".join(read.lines).split())
+def read_labels(
+    conversation: Conversation, labels: Sequence[Image.Image]
+) -> Generator[Piece, None, list[str]]:
+    """What is written in each cut of the picture, as one line; all in one font."""
+    size = common_size(labels)
+    texts = []
+    for label in labels:
+        read = yield from read_picture(conversation, label, size=size)
+        texts.append("" if read is None else " ".join(" ".join(read.lines).split()))
+    return texts
 
 
 def find_marks(image: Image.Image) -> tuple[list[Box], bool]:
@@ -115,8 +116,7 @@ def find_marks(image: Image.Image) -> tuple[list[Box], bool]:
     thick = Image.fromarray(coloured).convert("L").filter(ImageFilter.MinFilter(_CURVE))
     points = [region.box for region in find_regions(np.asarray(thick) > 0)]
     half = _CURVE // 2
-    grown = [(x0 - half, y0 - half, x1 + half, y1 + half) for x0, y0, x1, y1 in points]
-    return sorted(grown), False
+    return sorted(grown(box, half) for box in points), False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,24 +161,19 @@ _LOOKS = str.maketrans("OolISBZ", "0011582")  # only numbers stand at an axis
 def _names(
     conversation: Conversation, image: Image.Image, strokes: Mask, marks: list[Box]
 ) -> Generator[Piece, None, list[str]]:
-    """The words under the marks: each belongs to the mark that it stands nearest to."""
+    """The word under each mark."""
     middle = min((box[1] + box[3]) // 2 for box in marks)
     wide = strokes[middle:].mean(axis=1) > 0.5
     floor = middle + int(np.flatnonzero(wide)[-1]) if wide.any() else max(b[3] for b in marks)
-    edge = max(0, 2 * marks[0][0] - marks[0][2])
+    numbers = [str(number + 1) for number in range(len(marks))]
     if floor + 3 >= image.height:
-        return [str(number + 1) for number in range(len(marks))]
-    block = find_text(image.crop((edge, floor + 2, image.width, image.height)))
-    yield ""
-    names = [""] * len(marks)
-    if block is not None:
-        read = yield from read_block(conversation, block)
-        last = max(read.lines, key=len, default="")
-        for word in re.finditer(r"\S+", last):
-            x = edge + block.left + (word.start() + word.end()) / 2 * block.pitch
-            distances = [abs((box[0] + box[2]) / 2 - x) for box in marks]
-            names[distances.index(min(distances))] += word[0]
-    return [name or str(number + 1) for number, name in enumerate(names)]
+        return numbers
+    middles = [(box[0] + box[2]) // 2 for box in marks]
+    gaps = [after - before for before, after in pairwise(middles)]
+    half = min(gaps, default=2 * (marks[0][2] - marks[0][0])) // 2
+    cuts = [image.crop((max(0, x - half), floor + 2, x + half, image.height)) for x in middles]
+    names = yield from read_labels(conversation, cuts)
+    return [name or number for name, number in zip(names, numbers, strict=True)]
 
 
 def _stand_on_one_line(boxes: list[Box]) -> bool:

@@ -15,7 +15,7 @@ from glm_protocol.errors import Unsupported
 from glm_vision.reading_view import COLUMNS, SEGMENTS, canvas_of, even_ink, strip_of
 from glm_vision.tasks.conversation import Conversation, Outcome, Piece, Task
 from glm_vision.tasks.places import places_in
-from glm_vision.text_lines import REGULAR, TextBlock, find_text
+from glm_vision.text_lines import REGULAR, LetterSize, TextBlock, find_text
 from glm_vision.vision_model import CellText
 
 AT_ONCE = 8  # pictures of three segments, one step of the engine
@@ -72,10 +72,10 @@ def error_task(conversation: Conversation) -> Task:
 
 
 def read_picture(
-    conversation: Conversation, image: Image.Image
+    conversation: Conversation, image: Image.Image, *, size: LetterSize | None = None
 ) -> Generator[Piece, None, ReadText | None]:
     """None where no text is found."""
-    block = find_text(image)
+    block = find_text(image, size=size)
     yield ""
     if block is None:
         return None

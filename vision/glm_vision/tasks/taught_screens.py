@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +18,8 @@ from glm_vision.regions import (
     part,
 )
 from glm_vision.tasks.answer_check import check_html
-from glm_vision.tasks.conversation import Conversation, Outcome, Piece, Task
-from glm_vision.tasks.taught_drawings import in_source, read_label
+from glm_vision.tasks.conversation import Conversation, Outcome, Task
+from glm_vision.tasks.taught_drawings import in_source, read_labels
 from glm_vision.text_lines import find_text
 
 MARK = 40  # of 255: from here on a pixel is drawn
@@ -44,19 +43,15 @@ def screen_task(conversation: Conversation) -> Task:
     yield ""
     if not found:
         return Outcome(text="", valid=False, notes=("No elements were found in the picture.",))
-    elements = []
-    for element in found:
-        text = yield from _text(conversation, picture.image, element)
-        elements.append((element.kind, text))
+    texts: dict[Box, str] = {}
+    for heading in (True, False):  # a heading's letters are larger than all others
+        inner = [e.inner for e in found if (e.kind == "heading") == heading]
+        cuts = [picture.image.crop(box) for box in inner]
+        texts |= dict(zip(inner, (yield from read_labels(conversation, cuts)), strict=True))
+    elements = [(element.kind, texts[element.inner]) for element in found]
     checked = check_html(html_of(elements))
     boxes = tuple(in_source(element.box, picture) for element in found)
     return Outcome(text=checked.text, boxes=boxes, valid=checked.valid)
-
-
-def _text(
-    conversation: Conversation, image: Image.Image, element: FoundElement
-) -> Generator[Piece, None, str]:
-    return (yield from read_label(conversation, image, element.inner, inset=0))
 
 
 def find_elements(image: Image.Image) -> list[FoundElement]:
