@@ -98,7 +98,7 @@ LOOSE = ("import", "code", "comment")
 
 @pytest.fixture(scope="module")
 def syntax() -> Iterator[Syntax]:
-    with Syntax() as made:
+    with Syntax(answer_s=30) as made:
         yield made
         assert made.record.deaths == 0
 
