@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from glm_protocol.errors import EngineFailed
 from glm_runtime.causal_model import CausalModel, Logits
+from glm_runtime.drafting import Drafter
 from glm_runtime.kv_cache import KVCache
 from glm_runtime.native.native_placement import CPU, NativePlacement
 from glm_runtime.thread_count import ThreadCount
@@ -50,6 +51,12 @@ class Decoder:
         self.cache = KVCache(model.new_store())
         self._lora: LoraWeights | None = None  # what the cache was computed with
         self._pending: list[int] = []
+        # Only where a wide step gives the bits of single ones (tests compare) may it look ahead.
+        self._drafter = Drafter() if hasattr(model, "forward_rows") else None
+        self._ahead: list[tuple[int, Logits]] = []  # guessed tokens with the logits after each
+        self._proposed = 0
+        self.steps = 0  # forwards of `step`, of which guesses save some
+        self.tokens = 0  # tokens that `step` was given
 
     def warm_up(self) -> None:
         """Compute a chunk and a step, so that the first request finds everything in place."""
@@ -75,6 +82,9 @@ class Decoder:
             self._lora = lora
         if self._threads is not None and self.placement.kind == CPU:
             self._model.use_threads(self._threads.advise())
+        self._drop_guesses()
+        if self._drafter is not None:
+            self._drafter.begin(prompt)
         reused = self.cache.keep_common(prompt)
         self._pending = list(prompt[reused:])
         return reused
@@ -94,7 +104,56 @@ class Decoder:
     def step(self, token: int) -> Logits:
         """Add a token; returns logits_V for the next. Raises EngineFailed as `prefill` does."""
         assert not self._pending, "step before the prompt was prefilled"
-        return self._forward([token])
+        self.tokens += 1
+        if self._drafter is None:
+            self.steps += 1
+            return self._forward([token])
+        self._drafter.add(token)
+        if self._ahead and self._ahead[0][0] == token:
+            return self._ahead.pop(0)[1]
+        self._drop_guesses()
+        return self._step_ahead(token, self._drafter)
+
+    def _step_ahead(self, token: int, drafter: Drafter) -> Logits:
+        """A step that looks at guesses too; what they gave is kept until it is asked for.
+
+        Plain and speculated text are the same, whatever chooses the tokens: a logits row is only
+        used when the token before it was really chosen.
+        """
+        from glm_runtime.native.native_model import NativeModel, NativeStore, RowTokens
+
+        self.steps += 1
+        room = (self._model.positions or 1 << 30) - len(self.cache.tokens) - 1
+        tokens = [token, *drafter.propose()[: max(0, room)]]
+        began = time.perf_counter()
+        model, store = self._model, self.cache.store
+        if len(tokens) == 1:
+            logits_V = self._forward(tokens)
+        else:
+            assert isinstance(model, NativeModel)
+            assert isinstance(store, NativeStore)
+            try:
+                row = RowTokens(store=store, tokens=tokens, wanted=len(tokens))
+                logits_NV = model.forward_rows([row])[0]
+            except MemoryError:  # there may still be room for one
+                return self._forward([token])
+            self.cache.tokens += tokens
+            logits_V = logits_NV[0]
+            self._ahead = list(zip(tokens[1:], logits_NV[1:], strict=True))
+            self._proposed = len(self._ahead)
+        drafter.took(len(tokens), time.perf_counter() - began)
+        return logits_V
+
+    def _drop_guesses(self) -> None:
+        """Forget guesses that were not taken: the cache holds what is certain again."""
+        if self._drafter is not None and self._proposed:
+            wrong = len(self._ahead)
+            self._drafter.learn(proposed=self._proposed, accepted=self._proposed - wrong)
+            if wrong:
+                certain = len(self.cache.tokens) - wrong
+                self.cache.store.cut(certain)
+                del self.cache.tokens[certain:]
+        self._ahead, self._proposed = [], 0
 
     def _forward(self, tokens: list[int]) -> Logits:
         try:
