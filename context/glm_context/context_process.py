@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import queue
 import signal
 import subprocess
@@ -170,8 +169,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--exclude", action="append", default=[])
     options = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(OSError):
-        os.nice(2)
     workspace = WorkspaceContext(options.root, home=options.home, excludes=options.exclude)
     ContextProcess(workspace, options.home, options.exclude).run()
     return 0
