@@ -102,6 +102,23 @@ def test_a_fix_replaces_the_lines(daemon: Daemon, file: Path) -> None:
         chat.run(arguments)
 
 
+def test_writing_loses_nothing(daemon: Daemon, file: Path, tmp_path: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbf" + CODE.encode())
+    file.chmod(0o640)
+    link = tmp_path / "link.py"
+    link.symlink_to(file)
+    assert chat.run(["comment", str(link), "--line", "5", "--write"]) == 0
+    assert link.is_symlink()
+    assert file.read_bytes().startswith(b"\xef\xbb\xbfimport os\r\n")
+    assert file.stat().st_mode & 0o777 == 0o640
+    latin = "x = 'é'\n".encode("latin-1")
+    file.write_bytes(latin)
+    with pytest.raises(BadRequest, match="not UTF-8; nothing was written"):
+        chat.run(["comment", str(file), "--line", "1", "--write"])
+    assert file.read_bytes() == latin
+    assert [path.name for path in file.parent.iterdir()] == ["a.py"]
+
+
 def test_a_question_on_a_folder_takes_its_pieces_along(daemon: Daemon, file: Path) -> None:
     assert chat.run(["ask", str(file.parent), "--question", "What does total do?"]) == 0
     text = daemon.requests[0].messages[0].text

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import codecs
 import difflib
 import json
+import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -94,7 +98,7 @@ def _fill(options: argparse.Namespace, text: str, source: Source) -> int:
         for other in found[1:]:
             print(f"or: {other.strip()}")
     if options.write:
-        _write(options.file, changed)
+        _write(options.file, text, changed)
     return 0
 
 
@@ -129,7 +133,7 @@ def _talk(options: argparse.Namespace, text: str, source: Source) -> int:
                 "There is no code in the answer to write.", remedy="Leave --write out."
             )
         new = [*source.lines[:first], *code.rstrip("\n").split("\n"), *source.lines[last + 1 :]]
-        _write(options.file, with_line_ends("\n".join(new), _line_end(text)))
+        _write(options.file, text, with_line_ends("\n".join(new), _line_end(text)))
     return 0
 
 
@@ -237,10 +241,26 @@ def _show(file: Path, old: str, new: str) -> None:
     sys.stdout.writelines(f"{line}\n" for line in diff)
 
 
-def _write(file: Path, text: str) -> None:
+def _write(file: Path, old: str, new: str) -> None:
+    """Put `new` in the place of `old`, whole or not at all. Raises BadRequest."""
+    real = file.resolve()  # behind a link, the file itself
     try:
-        with file.open("w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
+        raw = real.read_bytes()
+        mark = codecs.BOM_UTF8 if raw.startswith(codecs.BOM_UTF8) else b""
+        if raw != mark + old.encode("utf-8", "surrogatepass"):
+            raise BadRequest(
+                f"{file} has changed meanwhile or is not UTF-8; nothing was written.",
+                remedy="Save it as UTF-8 and ask again.",
+            )
+        fd, temporary = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.")
+        try:
+            with os.fdopen(fd, "wb") as stream:
+                stream.write(mark + new.encode("utf-8", "replace"))
+            shutil.copymode(real, temporary)
+            Path(temporary).replace(real)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise BadRequest(f"{file} cannot be written: {error.strerror}.") from error
     print(f"changed {file}", file=sys.stderr)
