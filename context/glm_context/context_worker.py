@@ -127,8 +127,7 @@ class ContextWorker:
         except ConnectionError:
             return None
         finally:
-            if future.done():
-                self._asked.pop(number, None)
+            self._asked.pop(number, None)
 
     async def _send(self, message: dict[str, Any]) -> bool:
         process = await self._running()
