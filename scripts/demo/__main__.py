@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 from glm_lsp.cli.main import dispatch
-from scripts.demo import context, documentation, ghost_text, memory
+from scripts.demo import context, documentation, finetune, ghost_text, memory
 
 ROOT = Path(__file__).parents[2]
-ACTS = (ghost_text, context, memory, documentation)
+ACTS = (ghost_text, context, memory, documentation, finetune)  # finetune last: it makes itself modest
 
 
 def main() -> int:

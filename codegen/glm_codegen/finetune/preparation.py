@@ -33,6 +33,7 @@ LEAST_FILES, LEAST_CHARACTERS = 4, 8_000
 FEW_QUESTIONS = 60  # with fewer, an interval is wide: said in the preflight
 REPLAY_SHARE = 0.2  # with a tenth, a run was seen to lose 0.04 of edit similarity on general code
 PROBE_STEPS, PROBE_ROWS = 3, 96
+MICRO_BATCH = 4  # blocks in memory at once; what the probe computes in a step
 LARGEST_BATCH, SMALLEST_BATCH, FEW_STEPS = 8, 2, 150  # blocks of a step
 GENERAL_QUESTIONS = 80
 PREFIX_CHARACTERS, SUFFIX_CHARACTERS = 8_000, 4_000  # of a question, as an editor sends them
@@ -139,8 +140,8 @@ class Preparation:
         probe_plan = TrainPlan(
             length=self.length,
             steps=PROBE_STEPS,
-            blocks_a_step=min(blocks_a_step, len(blocks)),
-            micro_blocks=min(4, blocks_a_step, len(blocks)),
+            blocks_a_step=min(MICRO_BATCH, len(blocks)),
+            micro_blocks=min(MICRO_BATCH, len(blocks)),
             rank=self._effort.rank,
         )
         trainable = self._base.trainable(probe_plan)
@@ -164,7 +165,7 @@ class Preparation:
             probe_plan,
             steps=steps,
             blocks_a_step=blocks_a_step,
-            micro_blocks=min(4, blocks_a_step),
+            micro_blocks=min(MICRO_BATCH, blocks_a_step),
             rate=self._effort.rate or rate_for(self._base.parameters),
             measure_every=max(4, steps // 12),
             warm_up=max(2, min(20, steps // 10)),
