@@ -1,4 +1,4 @@
-"""Prompt formats: how a cursor becomes tokens. Pure; no model, no torch, no IO but data tables.
+"""Prompt formats: how a cursor or a conversation becomes tokens. Pure; no model, no torch.
 
-To add a family: one file here with a class that answers `render`, and one line in `choose.py`.
+To add an infilling family: a row in `fim_families.py`. A chat form: a row in `chat_forms.py`.
 """
