@@ -12,7 +12,7 @@ from glm_lsp.cli.main import dispatch
 from scripts.demo import context, documentation, finetune, ghost_text, memory
 
 ROOT = Path(__file__).parents[2]
-ACTS = (ghost_text, context, memory, documentation, finetune)  # finetune last: it makes itself modest
+ACTS = (ghost_text, context, memory, documentation, finetune)  # which makes itself modest: last
 
 
 def main() -> int:
