@@ -77,12 +77,12 @@ class Decoder:
         Raises ModelUnusable for an adapter that does not fit.
         """
         assert prompt, "a prompt has at least one token"
+        self._drop_guesses()  # before the cache they are in is given up
         if lora is not self._lora:
             self.cache = KVCache(self._model.new_store(lora))
             self._lora = lora
         if self._threads is not None and self.placement.kind == CPU:
             self._model.use_threads(self._threads.advise())
-        self._drop_guesses()
         if self._drafter is not None:
             self._drafter.begin(prompt)
         reused = self.cache.keep_common(prompt)
