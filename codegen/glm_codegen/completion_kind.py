@@ -62,6 +62,7 @@ def plan_completion(request: CompletionRequest, parts: ModelParts) -> RowPlan:
             memory=memory,
             typed=typed,
             avoid=firsts,
+            ends=parts.stop_ids | prompt.stop_ids,
         )
         text = CompletionText(
             cleaned.context,
@@ -92,6 +93,7 @@ def plan_completion(request: CompletionRequest, parts: ModelParts) -> RowPlan:
                 "pieces": _pieces(prompt, request),
                 "typed": typed,
                 "confidence": round(chooser.confidence, 4),
+                "silence": round(chooser.silence, 4),
                 "memory": None if memory is None else parts.memories.held(request.workspace),
                 **({} if ghost is None else ghost.report(cleaned.restore)),
             }

@@ -99,7 +99,7 @@ class InlineCompletionSettings:
         ),
     )
     quiet: int = field(
-        default=60,
+        default=35,
         metadata=about(
             "How sure the model has to be before something is shown while typing, in percent: 0 "
             "shows whatever passes the filters, 100 next to nothing. What is asked for by hand is "

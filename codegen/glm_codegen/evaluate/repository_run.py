@@ -64,6 +64,7 @@ class Judged:
     shown: float | None = None
     quiet: float | None = None
     confidence: float = 0.0
+    silence: float = 0.0
     first_ms: float | None = None
     total_ms: float | None = None
     prompt_ms: float | None = None
@@ -142,6 +143,7 @@ class RepositoryRun:
             path=place.source.path,
             line=place.line,
             confidence=confidence,
+            silence=float(report.get("silence") or 0.0),
             first_ms=timings.first_text or None,
             total_ms=timings.total,
             prompt_ms=timings.prompt,
