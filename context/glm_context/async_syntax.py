@@ -28,6 +28,7 @@ class AsyncSyntax:
         self.record = ParseRecord()
         self._answer_s = answer_s
         self._process: Process | None = None
+        self._spawning: asyncio.Task[Process] | None = None
         self._turn = asyncio.Lock()
 
     async def problems(self, text: str, language: str) -> tuple[ParseProblem, ...] | None:
@@ -85,9 +86,14 @@ class AsyncSyntax:
 
     async def _started(self) -> Process:
         if self._process is None:
-            self._process = await asyncio.create_subprocess_exec(
-                *COMMAND, stdin=PIPE, stdout=PIPE, stderr=DEVNULL
-            )
+            if self._spawning is None:
+                start = asyncio.create_subprocess_exec(
+                    *COMMAND, stdin=PIPE, stdout=PIPE, stderr=DEVNULL
+                )
+                self._spawning = asyncio.ensure_future(start)
+            # Shielded: a start that is cancelled half-way would leave a process nobody knows.
+            self._process = await asyncio.shield(self._spawning)
+            self._spawning = None
         return self._process
 
     async def _exchange(self, frame: bytes) -> dict[str, Any]:
@@ -103,6 +109,10 @@ class AsyncSyntax:
         return wire
 
     async def _kill(self) -> None:
+        if self._spawning is not None:
+            spawning, self._spawning = self._spawning, None
+            with contextlib.suppress(OSError):
+                self._process = await spawning
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(ProcessLookupError):

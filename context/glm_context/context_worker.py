@@ -49,7 +49,8 @@ class ContextWorker:
         self._on_progress = on_progress
         self._process: Process | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._starting = asyncio.Lock()
+        self._spawning: asyncio.Task[Process | None] | None = None
+        self._closed = False
         self._starts: deque[float] = deque(maxlen=MAX_STARTS)
         self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._oldest = 0.0
@@ -95,7 +96,10 @@ class ContextWorker:
             await self._send({"do": "changed", "paths": list(paths)})
 
     async def aclose(self) -> None:
-        """End the process."""
+        """End the process; no other is started."""
+        self._closed = True
+        if self._spawning is not None:
+            await self._spawning
         process, self._process = self._process, None
         if self._reader is not None:
             self._reader.cancel()
@@ -143,29 +147,36 @@ class ContextWorker:
 
     async def _running(self) -> Process | None:
         """The process, started if there is none; None when it keeps dying."""
-        async with self._starting:
-            if self._process is not None:
-                return self._process
+        if self._process is not None or self._closed:
+            return self._process
+        if self._spawning is None:
             now = time.monotonic()
             if len(self._starts) == MAX_STARTS and now - self._starts[0] < WINDOW_S:
                 return None
             self._starts.append(now)
-            command = [sys.executable, "-P", "-m", "glm_context.context_process", str(self.root)]
-            command += ["--home", str(self._home), *(f"--exclude={e}" for e in self._excludes)]
-            try:
-                self._process = await asyncio.create_subprocess_exec(
-                    *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=MAX_LINE
-                )
-            except OSError as error:
-                log.warning("no context worker: %s", error.strerror)
-                return None
-            self._reader = asyncio.create_task(self._read(self._process))
-            stdin = self._process.stdin
-            assert stdin is not None
-            if not self._built:
-                stdin.write(b'{"do": "build"}\n')
-                self._built = True
-            return self._process
+            self._spawning = asyncio.create_task(self._spawn())
+        # Shielded: a start that is cancelled half-way would leave a process that nobody knows.
+        return await asyncio.shield(self._spawning)
+
+    async def _spawn(self) -> Process | None:
+        command = [sys.executable, "-P", "-m", "glm_context.context_process", str(self.root)]
+        command += ["--home", str(self._home), *(f"--exclude={e}" for e in self._excludes)]
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=MAX_LINE
+            )
+        except OSError as error:
+            log.warning("no context worker: %s", error.strerror)
+            return None
+        finally:
+            self._spawning = None
+        self._process = process
+        self._reader = asyncio.create_task(self._read(process))
+        assert process.stdin is not None
+        if not self._built:
+            process.stdin.write(b'{"do": "build"}\n')
+            self._built = True
+        return process
 
     async def _read(self, process: Process) -> None:
         """Hand answers to those who asked, until the process ends."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from glm_context import context_worker
+from glm_context.async_syntax import AsyncSyntax
 from glm_context.context_worker import ContextWorker
 from glm_context.gathered import CursorSite
 from tests.support.invariants import assert_all_gone, descendants
@@ -54,7 +55,7 @@ async def test_a_dead_process_is_started_again_with_the_index_it_had(
 async def test_one_that_keeps_dying_is_left_alone(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(context_worker.sys, "executable", "/bin/false")
+    monkeypatch.setattr("sys.executable", "/bin/false")
     worker = ContextWorker(root, tmp_path / "home")
     for _ in range(8):
         assert await worker.gather(SITE) is None
@@ -82,6 +83,24 @@ async def test_one_that_hangs_is_started_again(
         assert hung.returncode == -signal.SIGKILL
     finally:
         await worker.aclose()
+
+
+async def test_a_start_that_is_cancelled_leaves_no_process(root: Path, tmp_path: Path) -> None:
+    before = {process.pid for process in descendants(os.getpid())}
+    worker = ContextWorker(root, tmp_path / "home")
+    starting = asyncio.ensure_future(worker.start())
+    await asyncio.sleep(0)
+    starting.cancel()
+    await worker.aclose()
+    assert await worker.gather(SITE) is None  # closed for good
+    syntax = AsyncSyntax()
+    asking = asyncio.ensure_future(syntax.outline("x = 1\n", "python"))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait([asking])
+    await syntax.aclose()
+    left = [p for p in descendants(os.getpid()) if p.pid not in before]
+    await asyncio.to_thread(assert_all_gone, left)
 
 
 async def test_nothing_is_left_when_it_closes_in_the_middle_of_a_build(tmp_path: Path) -> None:
