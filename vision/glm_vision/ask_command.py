@@ -76,7 +76,7 @@ def asked_by(options: argparse.Namespace) -> Asked:
     words: list[str] = list(options.words)
     last = words[-1]
     # With a task the question may be missing; then the last word is a picture like the others.
-    is_picture = options.task and (last == "-" or Path(last).exists())
+    is_picture = options.task and (last == "-" or _exists(last))
     question = "" if is_picture else words.pop()
     pictures = [_read(word) for word in words]
     if options.clipboard:
@@ -86,6 +86,13 @@ def asked_by(options: argparse.Namespace) -> Asked:
             "There is no picture.", remedy='Name one: glm-lsp ask error.png "What is wrong?"'
         )
     return Asked(question=question, pictures=tuple(pictures))
+
+
+def _exists(word: str) -> bool:
+    try:
+        return Path(word).exists()
+    except (OSError, ValueError):  # a question too long to be a name
+        return False
 
 
 def _read(word: str) -> bytes:
