@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from glm_runtime.decode import Decoder
 from glm_runtime.drafting import WIDEST, Drafter
+from glm_runtime.lora_weights import LoraPair, LoraWeights
 from glm_runtime.native.engine_build import NoCompiler
 from glm_runtime.native.engine_library import load_library
 from glm_runtime.native.native_placement import NativePlacement
@@ -82,3 +84,27 @@ def test_speculated_is_plain(tmp_path: Path, chosen: str) -> None:
         assert decoder.steps <= 60 * 2 / WIDEST + 20
     assert decoder.begin([*prompt, 1, 2]) == len(prompt)
     assert np.array_equal(decoder.prefill(), model.forward([*prompt, 1, 2], model.new_store()))
+
+
+def test_guesses_of_one_adapter_are_not_met_by_another(tmp_path: Path) -> None:
+    """Guesses that were not taken were once cut out of the next adapter's store: a length below
+    zero, and the engine went down."""
+    try:
+        load_library()
+    except NoCompiler as missing:
+        pytest.skip(f"no native engine here: {missing}")
+    generator = torch.Generator().manual_seed(0)
+    pair = LoraPair(
+        a_RI=torch.randn(4, 64, generator=generator), b_OR=torch.randn(64, 4, generator=generator)
+    )
+    lora = LoraWeights(name="x", pairs={"model.layers.0.self_attn.o_proj": pair})
+    model: Any = native(stored(tmp_path, BASE))
+    decoder = Decoder(model, NativePlacement(dtype_name="int8", kernels=""))
+    decoder._drafter = drafter()
+    prompt = [5, 6, 7, 8, 9, 10, 11, 12] * 4
+    for wanted in (None, lora, None, lora):
+        assert decoder.begin(prompt, wanted) == 0
+        logits = decoder.prefill()
+        assert np.array_equal(logits, model.forward(prompt, model.new_store(wanted)))
+        decoder.step(prompt[0])  # as it went before: guesses are looked at
+        assert decoder._ahead
