@@ -130,7 +130,7 @@ def fit(data: Batch) -> torch.Tensor:
         tie = TIE * ((logit - SMALL_SHARE_LOGIT) ** 2).sum()
         loss = loss_T(logit, data).mean() + tie
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
     return logit.detach()
 
