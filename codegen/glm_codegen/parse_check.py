@@ -8,12 +8,14 @@ on purpose (a bracket, a block) is closed for the test.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from glm_codegen.cutting.candidate import PAIRS, Candidate, left_open
 from glm_context.syntax import Syntax
 
 ANSWER_S = 0.25  # for one parse; beyond it nothing is known
 MOST_TEXT = 60_000  # characters
+SUFFIX_CUT_FROM = 6_000
 CUT_FROM = 12_000  # characters of prefix; a shorter one is hardly a window
 MOST_STARTS = 5  # places where reading such a window may begin instead
 _TOP_LEVEL = re.compile(r"\n\s*\n(?=[A-Za-z@])")
@@ -32,6 +34,7 @@ class ParseCheck:
         size = len(candidate.prefix) + len(candidate.text) + len(candidate.suffix)
         if not candidate.text or size > MOST_TEXT:
             return False
+        candidate = replace(candidate, suffix=whole_below(candidate.suffix))
         start, base = self._without(candidate)
         if base is None:
             return False
@@ -76,6 +79,14 @@ class ParseCheck:
     def _count(self, text: str, language: str) -> int | None:
         found = self._syntax.problems(text, language)
         return None if found is None else len(found)
+
+
+def whole_below(suffix: str) -> str:
+    """A window's lower part up to where code begins at the margin: its end may be in a string."""
+    if len(suffix) < SUFFIX_CUT_FROM:
+        return suffix
+    places = [found.start() for found in _TOP_LEVEL.finditer(suffix)]
+    return suffix[: places[-1] + 1] if places else suffix
 
 
 def endings(candidate: Candidate) -> list[str]:

@@ -187,3 +187,11 @@ def test_another_attempt_begins_with_another_token() -> None:
         assert chooser.next_token(logits_V) == wanted
         assert chooser.next_token(logits_V) == 70, "only the first token differs"
         assert chooser.first == wanted
+
+
+def test_a_window_that_ends_in_a_string_hides_nothing(check: ParseCheck) -> None:
+    body = "def f():\n    return 1\n\n\n" * 400
+    cut_off = "\n\n" + body + 'def g():\n    """A text that the window cuts'
+    where = Candidate("", "def h():\n    ", cut_off, "python")
+    assert not check.breaks(where.saying("return 2"))
+    assert check.breaks(where.saying('"""An open text\n    return 2'))
