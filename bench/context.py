@@ -203,7 +203,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
-    machine = describe()
+    machine = {**describe(), "nice": str(os.nice(0))}  # below 0: hardly touched by the load
     series = measure(options.files)
     print("; ".join(f"{key} {value}" for key, value in machine.items()))
     print(HEAD)
