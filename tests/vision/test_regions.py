@@ -22,7 +22,7 @@ from glm_vision.evaluate.likeness import (
 from glm_vision.reading_view import CELL, COLUMNS, canvas_of, even_ink, strip_of
 from glm_vision.regions import Box, distance_from_ground, enclosed_boxes, find_regions
 from glm_vision.tasks.taught_drawings import find_marks
-from glm_vision.text_lines import find_text
+from glm_vision.text_lines import REGULAR, find_text
 from glm_vision.thing_view import cell_of, things_canvas
 
 DEFAULT = ImageFont.load_default(size=15)
@@ -118,6 +118,18 @@ def test_lines_and_columns_of_even_letters_are_found(pitch: float, dark: bool) -
     assert [line.blank_before for line in block.lines] == [0, 0, 1]
     assert block.pitch == pytest.approx(pitch, rel=0.02)
     assert block.left == pytest.approx(15, abs=0.3 * pitch)
+    assert block.regular > REGULAR
+
+
+def test_letters_of_many_widths_are_told_from_even_ones() -> None:
+    picture = Image.new("RGB", (640, 90), "white")
+    pen = ImageDraw.Draw(picture)
+    for row in range(3):
+        words = "A line of proportional text, will it be mistaken for code? Illicit willow"
+        pen.text((10, 10 + 26 * row), words[7 * row :], "black", FONT)
+    block = find_text(picture)
+    assert block is not None
+    assert block.regular < REGULAR
 
 
 def test_a_picture_without_text_has_none() -> None:

@@ -23,7 +23,9 @@ Profile = np.ndarray[tuple[int], np.dtype[np.float64]]
 MARK = 0.22  # ink from which a pixel counts as part of a letter
 MOST_LINES = 200
 NARROWEST, WIDEST = 3.0, 64.0  # pixels of a character
-REGULAR = 0.30  # of the ink in step with the width: below it the text is hardly fixed-width
+# Below it the text is hardly fixed-width. Measured on 60 pages of either kind: fixed-width fonts
+# had 1.25 and more in 99 of 100, a proportional one 0.78 and less in 95 of 100.
+REGULAR = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +46,7 @@ class TextBlock:
     left: float
     pitch: float
     ascent: float
-    regular: float  # share of the ink in step with the pitch, 0..1
+    regular: float  # share of the ink in step with the pitch, times the root of the characters
 
 
 def ink_of(picture: Image.Image) -> Ink:
@@ -88,13 +90,15 @@ def find_text(picture: Image.Image, *, size: LetterSize | None = None) -> TextBl
     extents = [_extent(marked, band) for band in bands]
     first = min(start for start, _ in extents)
     left = float(phase + pitch * np.floor((first + 0.3 * pitch - phase) / pitch))
+    lines = _lines(baselines, extents, left=left, pitch=pitch)
+    characters = sum(line.columns for line in lines)
     return TextBlock(
         ink=Image.fromarray((255 * ink + 0.5).astype(np.uint8), "L"),
-        lines=_lines(baselines, extents, left=left, pitch=pitch),
+        lines=lines,
         left=left,
         pitch=pitch,
         ascent=ascent,
-        regular=float(strength[best]),
+        regular=float(strength[best]) * characters**0.5,
     )
 
 
