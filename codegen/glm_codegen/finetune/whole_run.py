@@ -6,11 +6,11 @@ import asyncio
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
-from glm_client.daemon_client import DaemonClient
+from glm_client.daemon_client import Answer, DaemonClient
 from glm_codegen.finetune.loss_curve import draw_curve
 from glm_codegen.finetune.pipeline import ADAPTER, Pipeline, Trained
 from glm_codegen.finetune.ranks import Ranks
@@ -18,9 +18,17 @@ from glm_codegen.finetune.receipt import WAYS, Asks, Judged, ask_all, examples, 
 from glm_codegen.finetune.report_page import report_page
 from glm_codegen.finetune.run_files import write_bytes
 from glm_codegen.finetune.training_loop import Interrupted
-from glm_protocol.errors import BadRequest
+from glm_protocol.completion import CompletionRequest
+from glm_protocol.errors import (
+    BadRequest,
+    DaemonUnreachable,
+    EngineFailed,
+    NotReady,
+    Overloaded,
+)
 from glm_runtime.adapter import CANDIDATE, Adapter, AdapterShelf
 
+PAUSES_S = (1.0, 2.0, 5.0, 10.0, 20.0)  # between attempts of one question
 Tell = Callable[[str, Mapping[str, Any]], None]
 
 
@@ -29,7 +37,26 @@ async def real_daemon() -> AsyncIterator[Asks]:
     """The user's daemon, started if none runs. Raises DaemonUnreachable, ProtocolMismatch."""
     async with DaemonClient() as client:
         await client.connect()
-        yield client
+        yield PatientClient(client)
+
+
+class PatientClient:
+    """Asks again for a while when the daemon is replaced or its engine starts anew: a receipt
+    takes minutes, and other clients come and go meanwhile."""
+
+    def __init__(self, client: DaemonClient) -> None:
+        self._client = client
+
+    async def whole(self, request: CompletionRequest, /) -> Answer:
+        """Raises GlmError when patience has run out."""
+        for pause_s in PAUSES_S:
+            try:
+                return await self._client.whole(request)
+            except (DaemonUnreachable, NotReady, EngineFailed, Overloaded):
+                await asyncio.sleep(pause_s)
+                with suppress(DaemonUnreachable):
+                    await self._client.connect()
+        return await self._client.whole(request)
 
 
 Daemon = Callable[[], AbstractAsyncContextManager[Asks]]
