@@ -1,4 +1,4 @@
-"""Which repository a folder is: its remote's address in one spelling, or its own path.
+"""Which repository a folder is: its remote's address in one spelling, or a hash of its path.
 
 Read from `.git/config` alone, bounded; no process is started, nothing of the folder is trusted:
 the answer is only ever compared with what an adapter was made from.
@@ -6,6 +6,7 @@ the answer is only ever compared with what an adapter was made from.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -16,7 +17,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def identity_of(folder: Path) -> str:
-    """`host/owner/name` of the remote (origin before others); the folder's path without one."""
+    """`host/owner/name` of the remote (origin before others); `local_name` without one."""
     try:
         text = _config_of(folder)
     except (OSError, ValueError):
@@ -30,7 +31,13 @@ def identity_of(folder: Path) -> str:
         elif remote is not None and (match := _URL.match(line)):
             urls.setdefault(remote, match[1].strip().strip('"'))
     url = urls.get("origin") or next(iter(urls.values()), "")
-    return normal_remote(url) or str(folder.resolve())
+    return normal_remote(url) or local_name(folder)
+
+
+def local_name(folder: Path) -> str:
+    """Of a folder without a remote: its path's hash, since a daemon may be a team's."""
+    path = str(folder.resolve())
+    return "local/" + hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
 def normal_remote(url: str) -> str:

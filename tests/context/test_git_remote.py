@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from glm_context.git_remote import identity_of, normal_remote
+from glm_context.git_remote import identity_of, local_name, normal_remote
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,9 @@ def test_spellings(url: str, name: str) -> None:
     assert normal_remote(url) == name
 
 
-def test_origin_before_others_and_a_path_without_any(tmp_path: Path) -> None:
-    assert identity_of(tmp_path) == str(tmp_path.resolve())
+def test_origin_before_others_and_a_hash_without_any(tmp_path: Path) -> None:
+    assert identity_of(tmp_path) == local_name(tmp_path)
+    assert str(tmp_path) not in local_name(tmp_path)
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "config").write_text(
         '[core]\n\tbare = false\n[remote "other"]\n\turl = https://x.org/a/b\n'
@@ -48,4 +49,4 @@ def test_a_worktree_is_its_repository(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["\0" * 100, "[remote", "gitdir: /no/such", "url = x"])
 def test_nonsense_is_no_remote(tmp_path: Path, text: str) -> None:
     (tmp_path / ".git").write_text(text)
-    assert identity_of(tmp_path) == str(tmp_path.resolve())
+    assert identity_of(tmp_path) == local_name(tmp_path)

@@ -22,6 +22,7 @@ from glm_codegen.finetune.pipeline import Pipeline, Wanted
 from glm_codegen.finetune.preparation import Effort
 from glm_codegen.finetune.receipt import Asks
 from glm_codegen.finetune.whole_run import whole_run
+from glm_context.git_remote import local_name
 from glm_protocol.completion import CompletionRequest
 from glm_protocol.errors import BadRequest, DaemonUnreachable
 from glm_protocol.folders import Folders
@@ -166,7 +167,7 @@ def test_forced_publication_says_so_and_replaces_the_candidate(home: Home) -> No
     assert (receipt["published"], receipt["forced"]) == (True, True)
     [adapter] = home.adapters(AdapterShelf(home.folders.home))
     assert (adapter.name, adapter.published, adapter.base) == ("mine", True, "tiny")
-    assert adapter.remote == str(home.repository.resolve())
+    assert adapter.remote == local_name(home.repository)
     assert adapter.report["reason"] == receipt["reason"]
     assert (adapter.folder / "adapter_model.safetensors").stat().st_mode & 0o777 == 0o600
 
