@@ -34,7 +34,8 @@ VARIANTS = {
     "ngram": "n-gram with cache",
 }
 GAPS = (
-    ("no-context", "full", "context on - off"),
+    ("bare", "no-memory", "context on - off, without memory"),
+    ("no-context", "full", "context on - off, with memory"),
     ("no-memory", "full", "memory on - off"),
     ("ngram", "full", "nano-code with both - n-gram with cache"),
 )
