@@ -23,8 +23,8 @@ from recipes.nano_image.tokenizer_training import CONFIG as TOKENIZER_CONFIG
 from recipes.nano_image.tokenizer_training import RUN as TOKENIZER_RUN
 
 GROUP = 64
-# What drawing uses where a request does not say; chosen by `glm-lsp eval image` on drawn prompts.
-HABITS = {"best_of": 1, "guidance_percent": 200, "top_k": 100, "temperature_percent": 80}
+# What drawing uses where a request does not say.
+HABITS = {"best_of": 2, "guidance_percent": 200, "top_k": 50, "temperature_percent": 60}
 
 
 def gpt_tensors(model: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 from glm_lsp.cli.main import dispatch
-from scripts.demo import context, documentation, finetune, ghost_text, memory
+from scripts.demo import context, documentation, finetune, ghost_text, memory, picture
 
 ROOT = Path(__file__).parents[2]
-ACTS = (ghost_text, context, memory, documentation, finetune)  # which makes itself modest: last
+ACTS = (ghost_text, context, memory, documentation, picture, finetune)  # which makes itself modest: last
 
 
 def main() -> int:
