@@ -22,6 +22,7 @@ from glm_runtime.thread_count import ThreadCount
 
 if TYPE_CHECKING:
     from glm_runtime.device import Placement
+    from glm_runtime.kv_shelf import KVShelf
     from glm_runtime.lora_weights import LoraWeights
 
 # Tokens of a chunk of prefill. A cancel waits for one chunk at most, so the size follows the
@@ -53,6 +54,7 @@ class Decoder:
         self._pending: list[int] = []
         # Only where a wide step gives the bits of single ones (tests compare) may it look ahead.
         self._drafter = Drafter() if hasattr(model, "forward_rows") else None
+        self._shelf = _shelf_for(model)
         self._ahead: list[tuple[int, Logits]] = []  # guessed tokens with the logits after each
         self._proposed = 0
         self.steps = 0  # forwards of `step`, of which guesses save some
@@ -78,9 +80,11 @@ class Decoder:
         """
         assert prompt, "a prompt has at least one token"
         self._drop_guesses()  # before the cache they are in is given up
-        if lora is not self._lora:
+        if self._shelf is not None:
+            self.cache = self._shelf.take(prompt, lora)
+        elif lora is not self._lora:
             self.cache = KVCache(self._model.new_store(lora))
-            self._lora = lora
+        self._lora = lora
         if self._threads is not None and self.placement.kind == CPU:
             self._model.use_threads(self._threads.advise())
         if self._drafter is not None:
@@ -167,6 +171,12 @@ class Decoder:
                 self.cache.tokens += part
             return logits_V
         except (MemoryError, RuntimeError) as error:
+            if (
+                isinstance(error, MemoryError)
+                and self._shelf is not None
+                and self._shelf.forget_others()
+            ):
+                return self._forward(tokens)
             self.cache.clear()
             if isinstance(error, MemoryError) or is_out_of_memory(error):
                 raise EngineFailed(
@@ -199,6 +209,17 @@ class Decoder:
             memory_budget_bytes=self.placement.memory_budget_bytes,
             notes=self.notes,
         )
+
+
+def _shelf_for(model: CausalModel) -> KVShelf | None:
+    """Only the native engine's stores are pages, cheap to keep beside each other."""
+    if not hasattr(model, "forward_rows"):
+        return None
+    from glm_runtime.kv_shelf import KVShelf
+    from glm_runtime.native.native_model import NativeModel
+
+    assert isinstance(model, NativeModel)
+    return KVShelf(model)
 
 
 def next_chunk(chunk: int, seconds: float) -> int:

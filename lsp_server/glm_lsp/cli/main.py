@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stop": ("glm_lsp.cli.stop:run", "stop the daemon when its work is done"),
     "models": ("glm_daemon.models_command:run", "list, show, add and remove models"),
     "eval": ("glm_codegen.evaluate.command:run", "measure a model by what its code does"),
+    "bench": ("glm_codegen.bench.command:run", "measure speed: engine, replay, agreement"),
     "setup": ("glm_lsp.cli.setup:run", "connect an editor: vscode, nvim, helix, emacs, vim"),
     "doctor": ("glm_lsp.cli.doctor:run", "check the installation, with a remedy for each fault"),
 }

@@ -46,6 +46,7 @@ class NativeStore:
         weakref.finalize(self, _release_all, pool, self.pages)
 
     def cut(self, length: int) -> bool:
+        assert length >= 0, "cut to less than nothing"
         self.length = min(self.length, length)
         keep = -(-self.length // PAGE)
         for page in self.pages[keep:]:
