@@ -65,7 +65,8 @@ class GhostAttempts:
         lines = text.split("\n")
         for count in range(len(lines) - 1, max(0, len(lines) - 1 - MOST_TRIMMED), -1):
             kept = "\n".join(lines[:count]).rstrip()
-            if kept.strip() and not self._check.breaks(self._place.saying(kept)):
+            place = self._place.saying(kept)
+            if kept.strip() and not self._check.breaks(place, whole=True):
                 return kept
         return ""
 

@@ -29,8 +29,11 @@ class ParseCheck:
         self._syntax = Syntax(answer_s=ANSWER_S)
         self._base: tuple[tuple[str, str, str], tuple[int, int | None]] | None = None
 
-    def breaks(self, candidate: Candidate) -> bool:
-        """False where it cannot be known: no grammar, a text beyond budget."""
+    def breaks(self, candidate: Candidate, *, whole: bool = False) -> bool:
+        """False where it cannot be known: no grammar, a text beyond budget.
+
+        `whole`: nothing may be left open.
+        """
         size = len(candidate.prefix) + len(candidate.text) + len(candidate.suffix)
         if not candidate.text or size > MOST_TEXT:
             return False
@@ -38,7 +41,7 @@ class ParseCheck:
         start, base = self._without(candidate)
         if base is None:
             return False
-        for closing in endings(candidate):
+        for closing in [""] if whole else endings(candidate):
             text = candidate.prefix[start:] + candidate.text + closing + candidate.suffix
             found = self._count(text, candidate.language)
             if found is None or found <= base:
@@ -92,10 +95,12 @@ def whole_below(suffix: str) -> str:
 def endings(candidate: Candidate) -> list[str]:
     """Texts that close what the suggestion leaves open: none, a body, brackets.
 
-    Only one line may be left open: a person goes on writing there. A block is to be whole.
+    Only one line may be left open, and only with nothing right below it: there a person goes on
+    writing. A block is to be whole.
     """
     found = [""]
-    if "\n" in candidate.text.strip():
+    below = candidate.suffix.split("\n", 2)[1:2]
+    if "\n" in candidate.text.strip() or (below and below[0].strip()):
         return found
     text = candidate.text.rstrip()
     line = (candidate.head + candidate.text).rsplit("\n", 1)[-1]

@@ -111,7 +111,8 @@ def place(prefix: str, suffix: str = "\n") -> Candidate:
         ("a, b", "def f(", "):\n    pass\n", False),
         ("a, b):", "def f(", "):\n    pass\n", True),
         ("def g(a):", "", "\n", False),
-        ("call(", "x = ", "\ny = 2\n", False),
+        ("call(", "x = ", "\n\ny = 2\n", False),
+        ("call(", "x = ", "\ny = 2\n", True),
         ("else else", "", "\n", True),
     ],
 )
@@ -158,6 +159,12 @@ def test_of_a_broken_block_the_good_lines_are_kept(check: ParseCheck) -> None:
     made.take("x += 1\n    return x\n    z = (((]", 0.5)
     report = made.report(str)
     assert (report["final"], report["cut_by"]) == ("x += 1\n    return x", ["broken_lines"])
+
+
+def test_what_is_kept_of_a_block_is_whole(check: ParseCheck) -> None:
+    made = GhostAttempts(GhostText(), AUTOMATIC, place("def f(x):\n    ", "\n\ny = 2\n"), check)
+    made.take("return call(\n        x = (((]", 0.5)
+    assert made.report(str)["gate"]["withheld"] == "parse"
 
 
 def test_a_line_that_was_not_finished_is_left_out(check: ParseCheck) -> None:
