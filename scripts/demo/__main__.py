@@ -12,7 +12,8 @@ from glm_lsp.cli.main import dispatch
 from scripts.demo import context, documentation, finetune, ghost_text, memory, picture
 
 ROOT = Path(__file__).parents[2]
-ACTS = (ghost_text, context, memory, documentation, picture, finetune)  # which makes itself modest: last
+# finetune makes itself modest: last
+ACTS = (ghost_text, context, memory, documentation, picture, finetune)
 
 
 def main() -> int:
