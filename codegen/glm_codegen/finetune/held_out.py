@@ -2,7 +2,8 @@
 
 Computed in one forward with the truth given: as long as every token before was right, the most
 likely next one is what greedy decoding would say, so `exact` is greedy decoding's, at the cost
-of a loss. What steers is smoother: the likelihood of each answer, a token on average. The
+of a loss. What steers is smoother: the likelihood of the answers' tokens, their geometric
+mean (a mean over answers was seen to swing with a few of them, and ended a run too early). The
 receipt, which decides, asks the real daemon.
 """
 
@@ -24,7 +25,7 @@ ROWS_AT_ONCE = 4
 @torch.no_grad()
 def look_at(trainable: Trainable, rows: Sequence[Row], *, pad: int) -> Look:
     """Raises nothing; a run without rows to look at has score 0."""
-    likely = exact = loss = 0.0
+    exact = loss = 0.0
     targets_seen = 0
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = rows[start : start + ROWS_AT_ONCE]
@@ -45,10 +46,10 @@ def look_at(trainable: Trainable, rows: Sequence[Row], *, pad: int) -> Look:
             count = int(sum(row.weights))
             hits = hits_N[at : at + count]
             nats = float(losses_N[at : at + count].sum())
-            likely += math.exp(-nats / count)
             exact += bool(hits.all())
             loss += nats
             targets_seen += count
             at += count
-    count = max(1, len(rows))
-    return Look(score=likely / count, exact=exact / count, loss=loss / max(1, targets_seen))
+    mean = loss / max(1, targets_seen)
+    score = math.exp(-mean) if rows else 0.0
+    return Look(score=score, exact=exact / max(1, len(rows)), loss=mean)

@@ -155,7 +155,6 @@ class Pipeline:
             looked=lambda look: self._tell("look", asdict(look)),
             stop=self._stop,
         )
-        began = time.monotonic()
         if not resume and ranks.leads:
             trainable.network.eval()
             first = look_at(trainable, steering, pad=base.pad) if ranks.world == 1 else None
@@ -166,9 +165,7 @@ class Pipeline:
         assert state.best is not None
         if ranks.leads:
             trainable.write(self.folder.path / ADAPTER, state.best.matrices, base.name)
-        return Trained(
-            state=state, base=base, trainable=trainable, seconds=time.monotonic() - began
-        )
+        return Trained(state=state, base=base, trainable=trainable)
 
     def canary(self, trained: Trained) -> dict[str, Any]:
         """Exposure of what was planted, of the best matrices."""
@@ -200,7 +197,6 @@ class Trained:
     state: TrainState
     base: BaseModel
     trainable: Trainable
-    seconds: float
 
     @property
     def best(self) -> Look:

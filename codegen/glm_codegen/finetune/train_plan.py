@@ -29,7 +29,7 @@ class TrainPlan:
     clip: float = 0.5
     weight_decay: float = 0.01
     measure_every: int = 50  # steps between looks at held-out quality, each with a checkpoint
-    patience: int = 4  # looks without a better one until it stops
+    patience: int = 5  # looks without a better one until it stops
     seed: int = 1
     checkpoint_gradients: bool = False
 

@@ -20,9 +20,9 @@ KEPT = 2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Look:
-    """Held-out quality at one step. `score` decides: the likelihood of a true answer, a token on
-    average (0 to 1); `exact` is the share of answers that greedy decoding gets right whole;
-    `loss` is in nats a token of the answers."""
+    """Held-out quality at one step. `score` decides: the geometric mean of the likelihood of
+    true answers' tokens (0 to 1); `exact` is the share of answers that greedy decoding gets
+    right whole; `loss` is in nats a token of the answers."""
 
     score: float
     exact: float
@@ -44,6 +44,7 @@ class TrainState:
 
     step: int = 0
     tokens: int = 0
+    seconds: float = 0.0  # over all resumes
     losses: tuple[float, ...] = ()
     looks: tuple[Look, ...] = ()
     best: Best | None = field(default=None, repr=False)
@@ -63,6 +64,7 @@ def save_state(folder: Path, state: TrainState, tensors: dict[str, torch.Tensor]
     words = {
         "step": state.step,
         "tokens": state.tokens,
+        "seconds": state.seconds,
         "losses": state.losses,
         "looks": [asdict(look) for look in state.looks],
         "best": asdict(state.best.look) if state.best else None,
@@ -85,6 +87,7 @@ def load_state(folder: Path) -> tuple[TrainState, dict[str, torch.Tensor]] | Non
             state = TrainState(
                 step=words["step"],
                 tokens=words["tokens"],
+                seconds=words["seconds"],
                 losses=tuple(words["losses"]),
                 looks=tuple(Look(**look) for look in words["looks"]),
                 best=best,

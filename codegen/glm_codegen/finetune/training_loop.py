@@ -85,11 +85,13 @@ class Trainer:
         Raises Interrupted, DiskFull, or EngineFailed when one block alone does not fit.
         """
         state = self._resume(folder) if resume else TrainState()
-        plan, began, first = self.plan, time.monotonic(), state.step
+        plan, began, first, before = self.plan, time.monotonic(), state.step, state.seconds
         while state.step < plan.steps and not state.exhausted(plan.patience):
             loss, tokens = self.step(state.step)
-            state = replace(state, step=state.step + 1, tokens=state.tokens + tokens)
             elapsed = time.monotonic() - began
+            state = replace(
+                state, step=state.step + 1, tokens=state.tokens + tokens, seconds=before + elapsed
+            )
             pace = elapsed / (state.step - first)
             watch.stepped(
                 StepReport(

@@ -140,7 +140,7 @@ def _settle(receipt: dict[str, Any], trained: Trained, name: str, *, force: bool
         "training": {
             "steps": trained.state.step,
             "tokens": trained.state.tokens,
-            "seconds": round(trained.seconds, 1),
+            "seconds": round(trained.state.seconds, 1),
             "best_step": trained.best.step,
         },
     }
