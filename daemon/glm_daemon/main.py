@@ -43,7 +43,9 @@ def argument_parser() -> argparse.ArgumentParser:
     add("--model", metavar="NAME|PATH", help='registered name, folder, or "fake" (no model)')
     add("--device", help="torch device type, such as cpu, mps, xpu (default: the best)")
     add(
-        "--dtype", choices=("float32", "bfloat16", "float16"), help="default: what suits the device"
+        "--dtype",
+        choices=("float32", "bfloat16", "float16", "int8", "int4"),
+        help="default: what suits the device; int8 and int4: the native engine",
     )
     add("--threads", type=_positive, metavar="N", help="CPU threads of an engine")
     add("--tcp", type=_address, metavar="HOST:PORT", help="listen on TCP too; needs a token")
