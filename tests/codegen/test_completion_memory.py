@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from glm_codegen.completion_memory import TextIds
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
@@ -46,20 +45,23 @@ def memories(vocabulary: Vocabulary, **files: str) -> WorkspaceMemories:
 
 
 def likeliest(
-    memories: WorkspaceMemories, vocabulary: Vocabulary, prefix: str, said: str = "", **more: object
+    memories: WorkspaceMemories,
+    vocabulary: Vocabulary,
+    prefix: str,
+    said: str = "",
+    *,
+    mode: CompletionMode = LINE,
+    suffix: str = "\n",
+    path: str = "open.py",
 ) -> int:
     """The token that the memory wants most, the model being indifferent; -1 for none."""
-    mode = more.pop("mode", LINE)
-    memory = memories.for_completion(
-        context(prefix, **more),
-        mode,
-        workspace="w",
-        end=0,  # type: ignore[arg-type]
-    )
+    where = context(prefix, suffix, path)
+    memory = memories.for_completion(where, mode, workspace="w", end=0)
     assert memory is not None
     evidence = memory.evidence(said)
     size = len(vocabulary.texts)
-    return int(mix(torch.full((size,), 1 / size), evidence).argmax()) if evidence else -1
+    indifferent = np.full(size, 1 / size, np.float32)
+    return int(mix(indifferent, evidence).argmax()) if evidence else -1
 
 
 def test_a_name_of_another_file_comes_next(vocabulary: Vocabulary) -> None:
