@@ -33,6 +33,7 @@ LEAST_FILES, LEAST_CHARACTERS = 4, 8_000
 FEW_QUESTIONS = 60  # with fewer, an interval is wide: said in the preflight
 REPLAY_SHARE = 0.2  # with a tenth, a run was seen to lose 0.04 of edit similarity on general code
 PROBE_STEPS, PROBE_ROWS = 3, 96
+LATENESS = 1.5  # of the minutes asked for: then a run on a machine that became slower ends
 MICRO_BATCH = 4  # blocks in memory at once; what the probe computes in a step
 LARGEST_BATCH, SMALLEST_BATCH, FEW_STEPS = 8, 2, 150  # blocks of a step
 GENERAL_QUESTIONS = 80
@@ -169,6 +170,7 @@ class Preparation:
             rate=self._effort.rate or rate_for(self._base.parameters),
             measure_every=max(4, steps // 12),
             warm_up=max(2, min(20, steps // 10)),
+            seconds=LATENESS * 60 * self._effort.minutes,
             seed=self._effort.seed,
             checkpoint_gradients=self._base.parameters > 500_000_000,
         )

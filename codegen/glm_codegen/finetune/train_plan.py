@@ -30,6 +30,7 @@ class TrainPlan:
     weight_decay: float = 0.01
     measure_every: int = 50  # steps between looks at held-out quality, each with a checkpoint
     patience: int = 5  # looks without a better one until it stops
+    seconds: float = 0.0  # of training at most, over all resumes; 0: no limit
     seed: int = 1
     checkpoint_gradients: bool = False
 

@@ -86,7 +86,13 @@ class Trainer:
         """
         state = self._resume(folder) if resume else TrainState()
         plan, began, first, before = self.plan, time.monotonic(), state.step, state.seconds
+        device = self.trainable.device
         while state.step < plan.steps and not state.exhausted(plan.patience):
+            if self._ranks.total(float(0 < plan.seconds <= state.seconds), device) > 0:
+                if state.best is None or state.looks[-1].step < state.step:
+                    state = self._look(state, watch)
+                    self._save(folder, state)
+                break
             loss, tokens = self.step(state.step)
             elapsed = time.monotonic() - began
             state = replace(
@@ -103,7 +109,7 @@ class Trainer:
                 )
             )
             state = replace(state, losses=(*state.losses, loss))
-            stop = self._ranks.total(float(watch.stop()), self.trainable.device) > 0
+            stop = self._ranks.total(float(watch.stop()), device) > 0
             if state.step % plan.measure_every == 0 or state.step == plan.steps:
                 state = self._look(state, watch)
                 self._save(folder, state)

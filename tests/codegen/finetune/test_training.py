@@ -225,6 +225,14 @@ def test_it_stops_when_nothing_gets_better(folder: Path, tmp_path: Path) -> None
     assert state.best.look.step == 6
 
 
+def test_a_run_that_takes_too_long_ends_with_what_it_has(folder: Path, tmp_path: Path) -> None:
+    state = trainer(folder, plan(seconds=1e-6)).run(tmp_path, watch())
+    assert state.step == 1
+    assert state.best is not None
+    assert state.best.look.step == 1
+    assert run(folder, tmp_path, plan(seconds=1e-6), resume=True).step == 1
+
+
 def test_what_was_trained_is_what_is_served(folder: Path, tmp_path: Path) -> None:
     made = trainer(folder, plan(dropout=0.0))
     state = made.run(tmp_path, watch())
