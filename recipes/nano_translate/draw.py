@@ -71,7 +71,32 @@ _WRITES = ("assign", "aug")
 
 def sound(unit: Unit) -> bool:
     """Every local is read (Go), nothing follows a return, no body is empty."""
-    return all(_sound(function) for function in functions(unit))
+    return all(_sound(function) for function in functions(unit)) and _floats_show(unit)
+
+
+_FLOAT_KINDS = frozenset({"sqrt", "ratio", "fpow"})
+
+
+def _floats_show(unit: Unit) -> bool:
+    """Whether a unit with floats has a sign of them that an untyped language shows too.
+
+    A parameter that JavaScript calls a number is a float where something tells so.
+    """
+    types = [param.type for function in functions(unit) for param in function.params]
+    types += [function.returns for function in functions(unit)]
+    exprs: list[Expr] = []
+    if isinstance(unit, ClassUnit):
+        types += [field.type for field in unit.fields]
+        exprs += unit.start
+    for function in functions(unit):
+        exprs += [expr for stmt in walk(function.body) for expr in stmt.exprs]
+    if not any("float" in str(kind) for kind in types):
+        return True
+    return any(_shows_float(expr) for expr in exprs)
+
+
+def _shows_float(expr: Expr) -> bool:
+    return expr.kind in ("float", *_FLOAT_KINDS) or any(_shows_float(arg) for arg in expr.args)
 
 
 def _sound(function: Function) -> bool:

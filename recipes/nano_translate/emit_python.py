@@ -47,6 +47,13 @@ class PythonEmitter(Emitter):
                 parts.append("{" + self.expr(part) + "}")
         return f'f"{"".join(parts)}"', 13
 
+    def bare(self, expr: Expr) -> tuple[str, int]:
+        inner = expr.args[0] if expr.kind == "not" else expr
+        if expr.kind == "not" and inner.kind in ("list_has", "set_has", "map_has", "str_has", "char_in"):
+            holder, value = (self.expr(arg, 8) for arg in inner.args)
+            return f"{value} not in {holder}", 6
+        return super().bare(expr)
+
     def halve(self, stmt: Stmt) -> Lines:
         if self.varied("long_form", 0.15):
             return [f"{self.target(stmt)} = {self.target(stmt)} // {self.expr(stmt.exprs[1], 10)}"]

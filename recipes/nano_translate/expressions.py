@@ -226,6 +226,13 @@ class Expressions:
                 )
             return node(kind, FLOAT, left, self.real(scope, 0))
         ints = scope.of(INT)
+        if ints and roll < 0.86:
+            left = scope.read(self.chance.choice(ints))
+            lists = self.lists(scope)
+            right = self.small(2, 9)
+            if lists and self.chance.random() < 0.5:
+                right = node("list_len", INT, scope.read(self.chance.choice(lists)))
+            return node("ratio", FLOAT, left, right)
         if ints and roll < 0.92:
             return node("to_float", FLOAT, scope.read(chance.choice(ints)))
         if atom is not None:
@@ -289,7 +296,7 @@ class Expressions:
         if special and roll < 0.55:
             chosen = chance.choice(special)
             self._count(scope, chosen)
-            if chance.random() < 0.2 and chosen.kind not in ("is_digit", "is_upper", "is_alpha"):
+            if chance.random() < 0.2 and chosen.kind not in ("is_digit", "is_upper", "is_alpha", "char_range"):
                 return node("not", BOOL, chosen)
             return chosen
         flags = scope.of(BOOL)
@@ -313,7 +320,12 @@ class Expressions:
                 kind = self.chance.choice(("starts", "ends", "str_has"))
                 found.append(node(kind, BOOL, variable.expr, self.literal_text()))
             elif variable.type == CHAR:
-                kind = self.chance.choice(("is_digit", "is_alpha", "is_upper", "char_in"))
+                kind = self.chance.choice(("is_digit", "is_alpha", "is_upper", "char_in", "range"))
+                if kind == "range":
+                    low, high = self.chance.choice(("az", "AZ", "09", "am", "nz"))
+                    ends = (node("char", CHAR, value=low), node("char", CHAR, value=high))
+                    found.append(node("char_range", BOOL, variable.expr, *ends))
+                    continue
                 if kind == "char_in":
                     source = (
                         texts[0].expr

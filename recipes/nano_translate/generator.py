@@ -238,7 +238,7 @@ class FunctionWriter:
             elif variable.type.name == "map":
                 options += [self.over_map] * 2
         if [v for v in scope.of(INT) if not v.indexes]:
-            options.append(self.while_digits)
+            options += [self.while_digits, self.while_up]
         return self.chance.choice(options)(scope, depth)
 
     def looped(self, stmt: Stmt, inner: Scope, depth: int) -> Block:
@@ -381,6 +381,31 @@ class FunctionWriter:
             test = node("gt", BOOL, variable.expr, whole(chance.choice((0, 0, 1, 2))))
         if chance.random() < 0.2:
             test = node("and", BOOL, test, self.make.compare(scope, 0))
+        return [start, Stmt(kind="while", exprs=(test,), blocks=((*body, step),))]
+
+    def while_up(self, scope: Scope, depth: int) -> Block:
+        """`while` that counts up to a length or a number."""
+        chance, inner = self.chance, scope.inner()
+        holders = [v for v in scope.variables if v.type == STR or v.type.name == "list"]
+        start = self.declare(scope, INT, whole(chance.choice((0, 0, 0, 1))))
+        variable = scope.variables[-1]
+        indexes = ""
+        if holders and chance.random() < 0.65:
+            holder = chance.choice([v for v in holders if not v.mutable] or holders)
+            kind = "str_len" if holder.type == STR else "list_len"
+            last, indexes = node(kind, INT, scope.read(holder)), holder.name
+            inner.variables = [
+                replace(v, mutable=False) if v.name == holder.name else v for v in inner.variables
+            ]
+        else:
+            others = [v for v in scope.of(INT) if v.name != variable.name and not v.mutable]
+            last = scope.read(chance.choice(others)) if others else self.make.small(3, 20)
+        scope.reads[variable.name] = scope.reads.get(variable.name, 0) + 1
+        inner.variables = [*inner.variables, replace(variable, mutable=False, indexes=indexes)]
+        body = self.body(inner, depth, in_loop=False)
+        step = Stmt(kind="aug", exprs=(variable.expr, whole(chance.choice((1, 1, 1, 2)))), value="+")
+        scope.variables[-1] = replace(variable, mutable=False)
+        test = node(chance.choice(("lt", "lt", "le")) if not indexes else "lt", BOOL, variable.expr, last)
         return [start, Stmt(kind="while", exprs=(test,), blocks=((*body, step),))]
 
     # special forms
@@ -532,9 +557,14 @@ class FunctionWriter:
         if kind.inner:
             if fresh and not plain:
                 return Stmt(kind="return", exprs=(scope.read(fresh[-1]),))
+            if kind == INTS and self.chance.random() < 0.5:
+                items = tuple(self.make.whole(scope, 0) for _ in range(self.chance.choice((1, 2, 2))))
+                return Stmt(kind="return", exprs=(Expr(kind="list", type=INTS, args=items),))
             return Stmt(kind="return", exprs=(node(f"new_{kind.name}", kind),))
         if plain:
             value = self.start_value(kind) if kind != STR else self.make.literal_text()
+            if kind == INT and self.chance.random() < 0.4:
+                value = whole(-1)
             return Stmt(kind="return", exprs=(value,))
         if fresh and self.chance.random() < 0.7:
             return Stmt(kind="return", exprs=(scope.read(self.chance.choice(fresh)),))

@@ -420,7 +420,7 @@ _H_EACH = ["bid", "vote", "fare", "dose", "lap", "reading_now", "payment", "entr
 _H_VERBS = [
     "tally",
     "audit",
-    "rate",
+    "assess",
     "inspect",
     "assemble",
     "gather",

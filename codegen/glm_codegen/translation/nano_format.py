@@ -98,7 +98,19 @@ class NanoTranslateFormat:
         return self.placeholders.decoder()
 
 
+_FLOATS = re.compile(r"\d\.\d|0\.[\ue000-\ue0ff]|\bsqrt\(|[^/*] / ")
+_WHOLE_PARTS = re.compile(r"Math\.(?:floor|trunc)\([^()]*\)|//[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
 def untyped(found: Outline, source: str) -> bool:
-    """Whether a definition in the outline leaves parameters without types."""
+    """Whether the outline's definitions leave types open that only their bodies tell.
+
+    A parameter without a type; in JavaScript also a number, where something tells of floats.
+    """
     pattern = _UNTYPED.get("javascript" if source == "typescript" else source)
-    return pattern is not None and pattern.search(found.text) is not None
+    if pattern is None:
+        return False
+    if pattern.search(found.text) is not None:
+        return True
+    numbers = source in ("javascript", "typescript") and "number" in found.text
+    return numbers and _FLOATS.search(_WHOLE_PARTS.sub("", found.text)) is not None

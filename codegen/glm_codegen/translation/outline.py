@@ -203,14 +203,14 @@ def _word(
     declared: frozenset[str], entries: _Entries,
 ) -> list[Lexeme]:  # fmt: skip
     text = lexeme.text
+    if language in ("javascript", "typescript") and text in ("const", "var"):
+        return [replace(lexeme, text="let")]
     if before in (".", "?.") or (before == "->" and language in ("cpp", "c")):
         base = lexemes[at - 2].text if at > 1 else ""
         own = text in declared and (base in _SELF or text not in MEMBER[language])
         if text in MEMBER[language] and not own:
             return [lexeme]
     elif text in BARE[language] and text not in declared:
-        return [lexeme]
-    if language in ("javascript", "typescript") and text in ("let", "const", "var"):
         return [lexeme]
     if language == "go" and text.startswith("New") and text[3:4].isupper():
         inner = entries.of(EntryKind.NAME, text[3:])

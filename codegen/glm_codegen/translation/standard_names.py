@@ -12,7 +12,7 @@ _NAMES = (
     "|invalid_argument|runtime_error|out_of_range|cout|endl|count|numeric_limits|make_pair|move"
     "|priority_queue|optional|size_t|function|greater|tuple"
 )
-_ADD = re.compile(rf"(?<![\w:.>\"'])(?:{_NAMES})\b(?=\s*[<({{&*]|::|\s+\w|>|,|\))")
+_ADD = re.compile(rf"(?<![\w:.>\"'])(?:{_NAMES})\b(?=\s*[<({{&*]|::|\s+[\w\ue000-\ue0ff]|>|,|\))")
 
 
 def drop_standard(text: str, language: str) -> str:
