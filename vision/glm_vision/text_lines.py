@@ -108,7 +108,7 @@ def common_size(pictures: Sequence[Image.Image]) -> LetterSize | None:
     One word alone may as well have letters of half the width, or none that is tall; many words
     settle it.
     """
-    found = [bands for picture in pictures if (bands := _find_bands(picture)) is not None]
+    found = [one for picture in pictures if (one := _find_bands(picture)) is not None]
     if not found:
         return None
     height = max(height for _, _, _, height in found)
