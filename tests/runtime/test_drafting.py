@@ -107,6 +107,7 @@ def test_guesses_of_one_adapter_are_not_met_by_another(tmp_path: Path) -> None:
     for turn, wanted in enumerate((None, lora, None, lora)):
         assert (decoder.begin(prompt, wanted) > 0) == (turn > 1), "each finds its own again"
         logits = decoder.prefill()
+        assert logits is not None
         assert np.array_equal(logits, model.forward(prompt, model.new_store(wanted)))
         decoder.step(prompt[0])  # as it went before: guesses are looked at
         assert decoder._ahead
