@@ -445,7 +445,7 @@ def _brace_layout(lexemes: list[Lexeme], indent: str) -> list[tuple[str, int]]:
                 start()
                 lines[-1][1].append(lexeme)
                 following = next(
-                    (l.text for l in lexemes[at + 1 :] if l.kind is not LexemeKind.LINE), ""
+                    (other.text for other in lexemes[at + 1 :] if other.kind is not LexemeKind.LINE), ""
                 )
                 if following not in ("else", "while", "catch", "finally", ")", ",", ";"):
                     start()
