@@ -49,7 +49,13 @@ class PythonEmitter(Emitter):
 
     def bare(self, expr: Expr) -> tuple[str, int]:
         inner = expr.args[0] if expr.kind == "not" else expr
-        if expr.kind == "not" and inner.kind in ("list_has", "set_has", "map_has", "str_has", "char_in"):
+        if expr.kind == "not" and inner.kind in (
+            "list_has",
+            "set_has",
+            "map_has",
+            "str_has",
+            "char_in",
+        ):
             holder, value = (self.expr(arg, 8) for arg in inner.args)
             return f"{value} not in {holder}", 6
         return super().bare(expr)

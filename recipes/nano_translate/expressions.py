@@ -296,7 +296,12 @@ class Expressions:
         if special and roll < 0.55:
             chosen = chance.choice(special)
             self._count(scope, chosen)
-            if chance.random() < 0.2 and chosen.kind not in ("is_digit", "is_upper", "is_alpha", "char_range"):
+            if chance.random() < 0.2 and chosen.kind not in (
+                "is_digit",
+                "is_upper",
+                "is_alpha",
+                "char_range",
+            ):
                 return node("not", BOOL, chosen)
             return chosen
         flags = scope.of(BOOL)

@@ -403,9 +403,13 @@ class FunctionWriter:
         scope.reads[variable.name] = scope.reads.get(variable.name, 0) + 1
         inner.variables = [*inner.variables, replace(variable, mutable=False, indexes=indexes)]
         body = self.body(inner, depth, in_loop=False)
-        step = Stmt(kind="aug", exprs=(variable.expr, whole(chance.choice((1, 1, 1, 2)))), value="+")
+        step = Stmt(
+            kind="aug", exprs=(variable.expr, whole(chance.choice((1, 1, 1, 2)))), value="+"
+        )
         scope.variables[-1] = replace(variable, mutable=False)
-        test = node(chance.choice(("lt", "lt", "le")) if not indexes else "lt", BOOL, variable.expr, last)
+        test = node(
+            chance.choice(("lt", "lt", "le")) if not indexes else "lt", BOOL, variable.expr, last
+        )
         return [start, Stmt(kind="while", exprs=(test,), blocks=((*body, step),))]
 
     # special forms
@@ -558,7 +562,9 @@ class FunctionWriter:
             if fresh and not plain:
                 return Stmt(kind="return", exprs=(scope.read(fresh[-1]),))
             if kind == INTS and self.chance.random() < 0.5:
-                items = tuple(self.make.whole(scope, 0) for _ in range(self.chance.choice((1, 2, 2))))
+                items = tuple(
+                    self.make.whole(scope, 0) for _ in range(self.chance.choice((1, 2, 2)))
+                )
                 return Stmt(kind="return", exprs=(Expr(kind="list", type=INTS, args=items),))
             return Stmt(kind="return", exprs=(node(f"new_{kind.name}", kind),))
         if plain:

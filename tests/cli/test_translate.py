@@ -47,7 +47,9 @@ def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Daemon:
 def file(tmp_path: Path) -> Path:
     (tmp_path / "work").mkdir()
     made = tmp_path / "work" / "a.py"
-    made.write_text("import os\n\n\ndef my_name():\n    return 1\n\n\ndef g():\n    return my_name()\n")
+    made.write_text(
+        "import os\n\n\ndef my_name():\n    return 1\n\n\ndef g():\n    return my_name()\n"
+    )
     return made
 
 
@@ -138,7 +140,9 @@ def test_a_folder_becomes_a_folder_beside_it(
 
 def test_files_get_what_their_language_needs() -> None:
     path = Path("my-tools.py")
-    function = TranslatedUnit(kind="function", text="static int f(List<Integer> xs) {\n    return 1;\n}")
+    function = TranslatedUnit(
+        kind="function", text="static int f(List<Integer> xs) {\n    return 1;\n}"
+    )
     java = whole_file([function], "java", path)
     assert java.startswith("import java.util.*;\n\npublic class MyTools {\n    static int f(")
     assert file_name(path, "java") == "MyTools.java"

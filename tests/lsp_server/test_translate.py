@@ -94,7 +94,7 @@ async def test_only_the_lines_of_a_selection_are_sent(
     uri = opened(editor, tmp_path, "x = 1\n\n\n" + SOURCE)
     where = {"start": {"line": 3, "character": 0}, "end": {"line": 5, "character": 0}}
     await translated(editor, params(uri, range=where))
-    assert daemon.requests[0]["code"] == SOURCE.rstrip("\n")
+    assert daemon.requests[0]["code"].rstrip("\n") == SOURCE.rstrip("\n")
 
 
 @pytest.mark.parametrize(

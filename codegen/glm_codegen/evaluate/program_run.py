@@ -86,7 +86,9 @@ class ProgramRunner:
 
     def __enter__(self) -> Self:
         """Make the folder."""
-        self._folder = tempfile.TemporaryDirectory(prefix="glm-lsp-run-", ignore_cleanup_errors=True)
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="glm-lsp-run-", ignore_cleanup_errors=True
+        )
         self._root = Path(self._folder.name).resolve()
         self._number = 0
         return self

@@ -138,9 +138,7 @@ def _request(
     )
 
 
-def _judge(
-    exercise: Exercise, text: str, target: str, runner: ProgramRunner, wanted: str
-) -> str:
+def _judge(exercise: Exercise, text: str, target: str, runner: ProgramRunner, wanted: str) -> str:
     result = runner.run(test_program(text, exercise.trial(target), target), target)
     if result.outcome is not Outcome.OUTPUT:
         return result.outcome.value

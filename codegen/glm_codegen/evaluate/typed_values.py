@@ -46,7 +46,7 @@ def parse_type(text: str) -> ValueType:
 
 
 _SCALARS = {
-    "java": {"int": "Integer", "float": "Double", "bool": "Boolean", "str": "String", "char": "Character"},
+    "java": {"int": "Integer", "float": "Double", "bool": "Boolean", "str": "String", "char": "Character"},  # noqa: E501
     "cpp": {"int": "int", "float": "double", "bool": "bool", "str": "std::string", "char": "char"},
     "go": {"int": "int", "float": "float64", "bool": "bool", "str": "string", "char": "rune"},
 }  # fmt: skip

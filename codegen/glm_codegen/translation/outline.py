@@ -188,9 +188,9 @@ def _shorten(lexemes: list[Lexeme], language: str, entries: _Entries) -> list[Le
         elif kind is LexemeKind.STRING:
             found.append(replace(lexeme, text=_quoted(text, language, entries)))
         elif kind is LexemeKind.INTERPOLATED:
-            found.append(replace(lexeme, text=_interpolated(text, language, entries, numbers=())))
+            found.append(replace(lexeme, text=_interpolated(text, language, entries)))
         elif kind is LexemeKind.COMMENT:
-            found += _comment(lexeme, found, language, entries)
+            found += _comment(lexeme, language, entries)
         elif kind is LexemeKind.NUMBER:
             found.append(replace(lexeme, text=_number(text, entries)))
         else:
@@ -241,7 +241,7 @@ def _quoted(text: str, language: str, entries: _Entries) -> str:
     return f"{quote}{entries.of(EntryKind.TEXT, content) or content}{quote}"
 
 
-def _interpolated(text: str, language: str, entries: _Entries, numbers: tuple[int, ...]) -> str:
+def _interpolated(text: str, language: str, entries: _Entries) -> str:
     """An f-string or a template with placeholders for texts and the names in its holes."""
     start = text.find("{") if language == "python" else text.find("${")
     body = text[2:-1] if language == "python" else text[1:-1]
@@ -271,7 +271,7 @@ def _plain_comment(text: str) -> str:
     return "\n".join(kept).strip()
 
 
-def _comment(lexeme: Lexeme, found: list[Lexeme], language: str, entries: _Entries) -> list[Lexeme]:
+def _comment(lexeme: Lexeme, language: str, entries: _Entries) -> list[Lexeme]:
     text = lexeme.text
     block = text.startswith("/*")
     content = _plain_comment(text[2:].removesuffix("*/") if block else text.lstrip("/#!"))
@@ -314,8 +314,7 @@ def _join(lexemes: Sequence[Lexeme]) -> str:
         elif depth and text in (">", ">>", ">>>"):
             depth, space = max(depth - len(text), 0), False
         else:
-            following = lexemes[at + 1].text if at + 1 < len(lexemes) else ""
-            space = _spaced(before, text, lexemes[at - 1].kind if at else None, depth, following)
+            space = _spaced(before, text, depth)
             if before in ("-", "*", "&") and (at < 2 or _takes_sign(lexemes[at - 2])):
                 space = False
             if before == "->" or text == "->":
@@ -335,9 +334,7 @@ def _takes_sign(lexeme: Lexeme) -> bool:
     return lexeme.text in ("return", "case", "in", "and", "or", "not", "range")
 
 
-def _spaced(
-    before: str, text: str, before_kind: LexemeKind | None, depth: int, following: str
-) -> bool:
+def _spaced(before: str, text: str, depth: int) -> bool:
     if not before or before in _TIGHT_AFTER or text in _TIGHT_BEFORE:
         return False
     if before == "{" and text == "}":
@@ -361,9 +358,7 @@ def _spaced(
             "range",
             "of",
         )
-    if text in (":", "?:"):
-        return False
-    return True
+    return text not in (":", "?:")
 
 
 def _python_layout(lexemes: list[Lexeme], indent: str) -> list[tuple[str, int]]:
@@ -445,7 +440,12 @@ def _brace_layout(lexemes: list[Lexeme], indent: str) -> list[tuple[str, int]]:
                 start()
                 lines[-1][1].append(lexeme)
                 following = next(
-                    (other.text for other in lexemes[at + 1 :] if other.kind is not LexemeKind.LINE), ""
+                    (
+                        other.text
+                        for other in lexemes[at + 1 :]
+                        if other.kind is not LexemeKind.LINE
+                    ),
+                    "",
                 )
                 if following not in ("else", "while", "catch", "finally", ")", ",", ";"):
                     start()

@@ -72,7 +72,7 @@ class OutlineAnswer:
         self._said.append(token)
         return token
 
-    def add(self, piece: str) -> str:
+    def add(self, piece: str) -> str:  # noqa: ARG002 - see its docstring
         """See `AnswerText`; the piece itself lacks the placeholders and is not used."""
         for token in self._said:
             self._decoder.take(token)

@@ -39,12 +39,16 @@ def annotate(lexemes: list[Lexeme]) -> list[Lexeme]:
                 armed = False
                 if types.get("") and following not in (":", "=>"):
                     found += _typed(types[""], lexeme.row)
-        elif depth == 1 and lexeme.kind is LexemeKind.WORD and lexeme.text in types:
-            if following in (",", ")", "="):
-                found += _typed(types[lexeme.text], lexeme.row)
+        elif (
+            depth == 1
+            and lexeme.kind is LexemeKind.WORD
+            and lexeme.text in types
+            and following in (",", ")", "=")
+        ):
+            found += _typed(types[lexeme.text], lexeme.row)
     return found
 
 
 def _typed(text: str, row: int) -> list[Lexeme]:
     colon = Lexeme(kind=LexemeKind.OPERATOR, text=":", row=row)
-    return [colon, *(replace(l, row=row) for l in lex(text, "typescript")[1:])]
+    return [colon, *(replace(other, row=row) for other in lex(text, "typescript")[1:])]

@@ -55,7 +55,7 @@ def _selected(document: Document, params: JsonObject) -> str:
         where = read_range(params)
         last = where.end.line - (where.end.character == 0 and where.end.line > where.start.line)
         lines = lines[where.start.line : last + 1]
-    return "\n".join(lines)
+    return "".join(lines)
 
 
 async def _perform(

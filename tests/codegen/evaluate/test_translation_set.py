@@ -53,7 +53,9 @@ def test_originals_of_python_and_javascript_agree() -> None:
             assert wanted.count("\n") == len(exercise.calls)
             if missing_tools("javascript"):
                 continue
-            program = written_program(exercise.code["javascript"], exercise.trial("javascript"), "javascript")
+            program = written_program(
+                exercise.code["javascript"], exercise.trial("javascript"), "javascript"
+            )
             assert runner.run(program, "javascript").output == wanted
 
 
@@ -62,7 +64,9 @@ def test_failures_have_kinds() -> None:
     with ProgramRunner() as runner:
 
         def outcome(code: str) -> Outcome:
-            return runner.run(written_program(code, exercise.trial("python"), "python"), "python").outcome
+            return runner.run(
+                written_program(code, exercise.trial("python"), "python"), "python"
+            ).outcome
 
         assert outcome("def is_even(n:\n") is Outcome.COMPILE_ERROR
         assert outcome("raise SystemExit(3)\n") is Outcome.RUN_ERROR

@@ -71,7 +71,9 @@ def test_types_of_jsdoc_are_written_at_the_parameters() -> None:
 
 
 def test_a_word_of_the_library_that_the_code_declares_is_a_name() -> None:
-    assert lines("int f(int n) {\n  int count = 0;\n  count += n;\n  return count;\n}", "cpp")[1:] == [
+    assert lines("int f(int n) {\n  int count = 0;\n  count += n;\n  return count;\n}", "cpp")[
+        1:
+    ] == [
         "    int §2 = 0",
         "    §2 += §1",
         "    return §2",
@@ -118,7 +120,9 @@ def restorer(code: str, source: str, target: str, **names: str) -> Restorer:
 
 
 def test_restoring_puts_everything_back() -> None:
-    made = restorer("def my_sum(a):\n    # first\n    # and second\n    return a + 1000\n", "python", "java")
+    made = restorer(
+        "def my_sum(a):\n    # first\n    # and second\n    return a + 1000\n", "python", "java"
+    )
     assert made.line(f"static int {mark(0)}(int {mark(1)}) {{") == "static int mySum(int a) {"
     assert made.line(f"    return {mark(1)} + 0{mark(4)};") == "    return a + 1000;"
     assert made.chosen == {"my_sum": "mySum", "a": "a"}

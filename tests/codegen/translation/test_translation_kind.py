@@ -28,7 +28,9 @@ def tokenizer() -> TextTokenizer:
     return TextTokenizer.from_folder(NANO_CODE)
 
 
-def parts(tokenizer: TextTokenizer, folder: Path, context: int = 512, **config: object) -> ModelParts:
+def parts(
+    tokenizer: TextTokenizer, folder: Path, context: int = 512, **config: object
+) -> ModelParts:
     (folder / "config.json").write_text(json.dumps({"model_type": "glm", **config}))
     return ModelParts(
         model="m",
@@ -39,11 +41,15 @@ def parts(tokenizer: TextTokenizer, folder: Path, context: int = 512, **config: 
     )
 
 
-def request(code: str = CODE, source: str = "python", target: str = "java", **more: object) -> TranslationRequest:
+def request(
+    code: str = CODE, source: str = "python", target: str = "java", **more: object
+) -> TranslationRequest:
     return TranslationRequest(id="1", document="d", code=code, source=source, target=target, **more)  # type: ignore[arg-type]
 
 
-def drive(answer: OutlineAnswer, form: NanoTranslateFormat, chunks: list[str]) -> tuple[list[int], str]:
+def drive(
+    answer: OutlineAnswer, form: NanoTranslateFormat, chunks: list[str]
+) -> tuple[list[int], str]:
     """Play a model that says `chunks`, one a line of the source, the last to close."""
     script = [[*form.placeholders.encode(chunk), form.ask] for chunk in chunks[:-1]]
     script.append([*form.placeholders.encode(chunks[-1]), form.end])
@@ -112,7 +118,13 @@ def test_a_model_that_never_stops_is_led_on(tokenizer: TextTokenizer, tmp_path: 
 
 def test_decoding_gives_back_what_was_encoded(tokenizer: TextTokenizer) -> None:
     form = NanoTranslateFormat(tokenizer)
-    for text in ("\n    return \ue001", "\nx = -\ue001 + (\ue002)", "\nx\ue000y", "\nfunc New\ue003()", '\n"\ue001"'):
+    for text in (
+        "\n    return \ue001",
+        "\nx = -\ue001 + (\ue002)",
+        "\nx\ue000y",
+        "\nfunc New\ue003()",
+        '\n"\ue001"',
+    ):
         assert form.placeholders.decode(form.placeholders.encode(text)) == text
 
 
@@ -188,13 +200,18 @@ def fed(text: FencedText | ListingText, pieces: list[str]) -> str:
 
 
 def test_fences_of_an_answer_are_taken_off() -> None:
-    assert fed(FencedText(), ["\n```ja", "va\nint x;\n", "int y;\n```\nThis is", " it."]) == "int x;\nint y;\n"
+    assert (
+        fed(FencedText(), ["\n```ja", "va\nint x;\n", "int y;\n```\nThis is", " it."])
+        == "int x;\nint y;\n"
+    )
     assert fed(FencedText(), ["int x;\n", "int y;"]) == "int x;\nint y;"
 
 
 def test_a_listing_ends_after_its_first_unit() -> None:
     java = ListingText("java")
-    assert fed(java, ["int f() {\n  return 1;\n}\n", "int g() {\n"]) == "int f() {\n  return 1;\n}\n"
+    assert (
+        fed(java, ["int f() {\n  return 1;\n}\n", "int g() {\n"]) == "int f() {\n  return 1;\n}\n"
+    )
     python = ListingText("python")
     assert fed(python, ["def f():\n    return 1\n", "\ndef g():\n"]) == "def f():\n    return 1\n\n"
     assert fed(ListingText("java"), ["int x;\nPython:\nx"]) == "int x;\n"

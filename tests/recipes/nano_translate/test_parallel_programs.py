@@ -27,7 +27,9 @@ def form() -> NanoTranslateFormat:
 
 
 def test_the_lists_of_names_share_no_word() -> None:
-    assert not {w for ws in TRAIN.values() for w in ws} & {w for ws in HELD_OUT.values() for w in ws}
+    assert not {w for ws in TRAIN.values() for w in ws} & {
+        w for ws in HELD_OUT.values() for w in ws
+    }
 
 
 def test_shapes_of_the_splits_are_apart() -> None:
