@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from glm_client import new_files
 from glm_client.new_files import check_writable, new_folder, write_new
 from glm_protocol.errors import BadRequest
 
@@ -53,7 +52,7 @@ def test_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def full(fd: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(new_files.os, "fsync", full)
+    monkeypatch.setattr("glm_client.new_files.os.fsync", full)
     with pytest.raises(BadRequest, match="full"):
         write_new(tmp_path / "a.png", b"data")
     assert list(tmp_path.iterdir()) == []

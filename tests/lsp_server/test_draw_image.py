@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -175,12 +175,12 @@ async def test_action_on_a_missing_picture(editor: InProcessEditor, tmp_path: Pa
     ],
 )
 def test_link_is_spelled_as_the_language_does(language: str, text: str) -> None:
-    file, document = Path("/w/img/p q.png"), Path("/w/page")
+    file, document = PurePosixPath("/w/img/p q.png"), PurePosixPath("/w/page")
     assert link_to(file, document, language, alt="a [b]\n& c", size="8x9") == text
 
 
 def test_no_link_outside_of_a_folder_is_missing(tmp_path: Path) -> None:
     line = '<img src="https://x/y.png"> <img src="data:a.png"> ![z](//h/k.png)'
     uri = (tmp_path / "a.md").as_uri()
-    assert list(missing_pictures(line, uri, tmp_path)) == []
+    assert list(missing_pictures(line, uri, PurePosixPath(tmp_path))) == []
     assert list(missing_pictures("![z](k.png)", uri, None)) == []

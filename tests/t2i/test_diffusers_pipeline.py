@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -60,10 +61,11 @@ def written(folder: Path) -> Path:
         base_shift=0.25, max_shift=0.75, base_image_seq_len=256, use_dynamic_shifting=True,
         time_shift_type="linear",
     )  # fmt: skip
-    CogView4Pipeline(
+    pipeline: Any = CogView4Pipeline(
         tokenizer=tokenizer, text_encoder=GlmModel(text), vae=pixels, transformer=drawing,
         scheduler=steps,
-    ).save_pretrained(folder)  # fmt: skip
+    )  # fmt: skip
+    pipeline.save_pretrained(folder)
     return folder
 
 

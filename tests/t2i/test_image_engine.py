@@ -6,13 +6,14 @@ import base64
 import io
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from glm_protocol.answers import Chunk, FinishReason
-from glm_protocol.chat import ChatMessage, ChatRequest
+from glm_protocol.chat import ChatMessage, ChatRequest, Role
 from glm_protocol.drawing import DrawRequest
 from glm_protocol.errors import BadRequest, ModelUnusable, PromptTooLong, Unsupported
 from glm_t2i.image_engine import ImageEngine
@@ -147,7 +148,7 @@ def test_only_the_region_changes(engine: ImageEngine) -> None:
     ],
 )
 def test_what_cannot_be_drawn_is_refused_at_once(
-    engine: ImageEngine, fields: dict, error: type[Exception]
+    engine: ImageEngine, fields: dict[str, Any], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         engine.submit(wanted(**fields))
@@ -155,7 +156,7 @@ def test_what_cannot_be_drawn_is_refused_at_once(
 
 
 def test_other_kinds_are_refused(engine: ImageEngine) -> None:
-    chat = ChatRequest(id="c", document="c", messages=(ChatMessage(role="user", text="hi"),))
+    chat = ChatRequest(id="c", document="c", messages=(ChatMessage(role=Role.USER, text="hi"),))
     with pytest.raises(Unsupported):
         engine.submit(chat)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -107,6 +108,7 @@ def test_cancel_stops_the_pipeline() -> None:
     pipeline = Pipeline()
     strokes = painter(pipeline).paint(painting(options={"steps": "100"}))
     next(strokes)
+    assert isinstance(strokes, Generator)
     strokes.close()
     assert pipeline.steps <= 2
 

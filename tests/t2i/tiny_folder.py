@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
@@ -32,7 +34,7 @@ def write_tiny_folder(folder: Path, *, bits: int = 8) -> Path:
         num_layers=2, hidden_size=32, num_attention_heads=2, vocab_size=96,
         max_sequence_length=16 + EDGE**2 + 1, num_image_tokens=CODES,
     )  # fmt: skip
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for name, tensor in ready(CogView(config)).state_dict().items():
         if bits == 8 and tensor.ndim == 2:
             tensors |= quantize(tensor, bits=8, group_size=16).to_tensors(name)
@@ -52,7 +54,7 @@ def write_tiny_folder(folder: Path, *, bits: int = 8) -> Path:
     return folder
 
 
-def _write(folder: Path, tensors: dict, config: dict) -> None:
+def _write(folder: Path, tensors: dict[str, torch.Tensor], config: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")

@@ -42,6 +42,7 @@ def test_gradient_passes_the_choice_unchanged() -> None:
     features = torch.randn(5, 4, requires_grad=True)
     _, through, _ = CodeBookTraining(book, torch.Generator()).quantise(features)
     (through * torch.arange(4.0)).sum().backward()
+    assert features.grad is not None
     assert torch.equal(features.grad, torch.arange(4.0).expand(5, 4))
 
 
