@@ -175,7 +175,7 @@ async def test_action_on_a_missing_picture(editor: InProcessEditor, tmp_path: Pa
     ],
 )
 def test_link_is_spelled_as_the_language_does(language: str, text: str) -> None:
-    file, document = PurePosixPath("/w/img/p q.png"), PurePosixPath("/w/page")
+    file, document = Path("/w/img/p q.png"), PurePosixPath("/w/page")
     assert link_to(file, document, language, alt="a [b]\n& c", size="8x9") == text
 
 
