@@ -9,11 +9,20 @@ import time
 from pathlib import Path
 
 from glm_lsp.cli.main import dispatch
-from scripts.demo import context, documentation, finetune, ghost_text, memory, picture, screenshot
+from scripts.demo import (
+    context,
+    documentation,
+    finetune,
+    ghost_text,
+    memory,
+    picture,
+    screenshot,
+    translation,
+)
 
 ROOT = Path(__file__).parents[2]
 # finetune makes itself modest: last
-ACTS = (ghost_text, context, memory, documentation, screenshot, picture, finetune)
+ACTS = (ghost_text, context, memory, documentation, translation, screenshot, picture, finetune)
 
 
 def main() -> int:
