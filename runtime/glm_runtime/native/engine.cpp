@@ -146,7 +146,7 @@ struct Crew {
   std::vector<std::thread> threads;
   std::mutex mutex;
   std::condition_variable wake;
-  std::atomic<uint64_t> job{0};
+  std::atomic<uint64_t> job{0};  // its number, and in the low byte how many threads it wants
   std::atomic<int> running{0}, wanted{1};
   std::atomic<int> arrived{0};
   std::atomic<uint32_t> phase{0};
@@ -186,7 +186,7 @@ struct Crew {
     running.store(count - 1, std::memory_order_release);
     {
       std::lock_guard<std::mutex> hold(mutex);
-      job.fetch_add(1, std::memory_order_release);
+      job.store(((job.load() >> 8) + 1) << 8 | (uint64_t)count, std::memory_order_release);
     }
     wake.notify_all();
     what(model, 0);
@@ -204,7 +204,8 @@ struct Crew {
       }
       if (ends.load()) return;
       seen = job.load(std::memory_order_acquire);
-      if (number < wanted.load(std::memory_order_relaxed)) {
+      // From the job itself: a thread that wakes late must not take the next job's count for it.
+      if (number < (int)(seen & 255)) {
         work(model, number);
         running.fetch_sub(1, std::memory_order_acq_rel);
       }
@@ -214,7 +215,7 @@ struct Crew {
     {
       std::lock_guard<std::mutex> hold(mutex);
       ends.store(true);
-      job.fetch_add(1);
+      job.fetch_add(256);
     }
     wake.notify_all();
     for (auto& thread : threads) thread.join();
@@ -1231,6 +1232,8 @@ FN void keep_token(Model* m, int layer, int token) {
   const Layer& at = m->layers[layer];
   int size = shape.head_size, sequence = m->batch.sequence[token];
   int position = m->batch.positions[token], place = position % PAGE;
+  bool next_is_here = token + 1 < m->batch.tokens && m->batch.sequence[token + 1] == sequence &&
+                      m->batch.positions[token + 1] == position + 1;
   float* qkv = m->qkv.as<float>() + (size_t)token * m->qkv_width;
   const float* norm_q = at.vector[NORM_Q].as<float>();
   const float* norm_k = at.vector[NORM_K].as<float>();
@@ -1252,10 +1255,10 @@ FN void keep_token(Model* m, int layer, int token) {
       to[0] = to_bfloat(k[i]), to[1] = to_bfloat(k[i + 1]);
     }
     uint16_t* to = values + (place / 2 * size) * 2 + (place & 1);
-    for (int i = 0; i < size; i++) {
-      to[2 * i] = to_bfloat(v[i]);
-      if (!(place & 1)) to[2 * i + 1] = 0;  // the other of the pair may be anything
-    }
+    for (int i = 0; i < size; i++) to[2 * i] = to_bfloat(v[i]);
+    // The other of the pair may be anything; unless another thread is writing it now.
+    if (!(place & 1) && !next_is_here)
+      for (int i = 0; i < size; i++) to[2 * i + 1] = 0;
   }
 }
 
