@@ -113,7 +113,8 @@ async def test_bodies_are_json_and_reads_change_nothing() -> None:
                 headers = ("host: glm-lsp", f"content-type: {kind}")
                 assert await ask(here, False, method, path, *headers) == 415
             assert await ask(here, False, method, path, "host: glm-lsp") == 415
-            assert await ask(here, False, "GET", path, "host: glm-lsp") == 405
+            if ("GET", path) not in routes(here):  # a list that only shows
+                assert await ask(here, False, "GET", path, "host: glm-lsp") == 405
         assert not here.daemon.state.draining
 
 
