@@ -31,7 +31,7 @@ from glm_codegen.translation.prompt_forms import (
     question,
 )
 from glm_codegen.translation.restore import Restorer, has_marks
-from glm_protocol.chat import ChatMessage
+from glm_protocol.chat import ChatMessage, Role
 from glm_protocol.completion import CompletionMode
 from glm_protocol.errors import BadRequest, PromptTooLong, Unsupported
 from glm_protocol.translation import TranslationRequest
@@ -177,8 +177,10 @@ def _question_plan(asked: Asked, parts: ModelParts) -> RowPlan:
     request, form = asked.request, form_of(parts)
     assert form is not None
     messages = [
-        ChatMessage(role="system", text=SYSTEM.format(target=language_name(asked.target))),
-        ChatMessage(role="user", text=question(clean(request.code), asked.target, request.names)),
+        ChatMessage(role=Role.SYSTEM, text=SYSTEM.format(target=language_name(asked.target))),
+        ChatMessage(
+            role=Role.USER, text=question(clean(request.code), asked.target, request.names)
+        ),
     ]
     limit = parts.context_length
     try:

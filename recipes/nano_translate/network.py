@@ -36,6 +36,7 @@ def hidden(model: NanoGlm, tokens_BT: Tensor, pair_BT: Tensor) -> Tensor:
     mask = (pair_BT[:, :, None] == pair_BT[:, None, :]) & causal
     x_BTD = model.model.embed_tokens(tokens_BT)
     for layer in model.model.layers:
+        assert isinstance(layer, Layer)
         x_BTD = x_BTD + _attend(layer, layer.input_layernorm(x_BTD), mask[:, None], cos, sin)
         x_BTD = x_BTD + layer.mlp(layer.post_attention_layernorm(x_BTD))
     normed: Tensor = model.model.norm(x_BTD)

@@ -234,8 +234,11 @@ async def _folder(options: argparse.Namespace, target: str) -> int:
                 write_new(place, done.text)
                 checked = _check(options.check, place, done.text, target) if options.check else None
                 _tell(done, Path(file))
-                more = {"check": checked} if checked is not None else {}
-                results.append({"source": str(file), "file": str(place), **done.as_json(), **more})
+                result: dict[str, Any] = {"source": str(file), "file": str(place)}
+                result |= done.as_json()
+                if checked is not None:
+                    result["check"] = checked
+                results.append(result)
                 status = max(status, _status(done, checked))
         finally:
             await syntax.aclose()
