@@ -101,8 +101,6 @@ class ContextWorker:
         if self._spawning is not None:
             await self._spawning
         process, self._process = self._process, None
-        if self._reader is not None:
-            self._reader.cancel()
         if process is not None:
             if process.stdin is not None:
                 process.stdin.close()  # it ends its own children, then itself
@@ -112,6 +110,9 @@ class ContextWorker:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
+        if self._reader is not None:  # at its end, or waiting for one that died before
+            await asyncio.wait([self._reader], timeout=CLOSE_S)
+            self._reader.cancel()
         self._fail_all()
 
     async def _ask(self, message: dict[str, Any]) -> dict[str, Any] | None:
