@@ -100,12 +100,10 @@ class DeviceLease:
 
     def update(self) -> None:
         """Stop what has to wait for what is at work now, and let the rest go on."""
-        at_work = [holder for holder in self._holders if holder.rank is not None]
-        first = min((holder.rank for holder in at_work if holder.rank is not None), default=None)
-        wait: set[int] = set()
-        for holder in at_work:
-            if first is not None and holder.on_cpu and holder.rank is not None:
-                wait |= set(holder.pids) if holder.rank > first else set()
+        at_work = [(rank, holder) for holder in self._holders if (rank := holder.rank) is not None]
+        first = min((rank for rank, _ in at_work), default=Rank.COMPLETION)
+        behind = [holder for rank, holder in at_work if rank > first and holder.on_cpu]
+        wait = {pid for holder in behind for pid in holder.pids}
         self.release(self._paused - wait)
         for pid in wait - self._paused:
             with contextlib.suppress(ProcessLookupError):

@@ -218,10 +218,6 @@
 
   window.addEventListener('message', ({ data }) => {
     switch (data.type) {
-      case 'asked':
-        addQuestion(data.text, []);
-        begin();
-        break;
       case 'delta':
         if (current === undefined) break;
         text += data.text;

@@ -70,13 +70,6 @@ export class Panel implements vscode.WebviewViewProvider, vscode.Disposable {
     this.#post({ type: 'turn', question, text, model });
   }
 
-  /** Ask from outside, as if typed into the panel. */
-  async ask(text: string): Promise<void> {
-    await this.focus();
-    this.#post({ type: 'asked', text });
-    await this.#ask(text, [], true);
-  }
-
   dispose(): void {
     this.#cancel?.cancel();
     this.#registration.dispose();

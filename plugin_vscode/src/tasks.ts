@@ -22,7 +22,6 @@ interface Answer {
   readonly text: string;
   readonly model?: string;
   readonly edit?: unknown;
-  readonly candidates?: readonly string[];
 }
 
 export class Tasks {

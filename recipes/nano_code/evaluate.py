@@ -20,12 +20,13 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
+from glm_codegen.evaluate.text_measures import edit_similarity
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
 from glm_protocol.completion import CodeContext, CompletionMode
 from recipes.nano_code import open_file_words
 from recipes.nano_code.completer import NEW_TOKENS, Completer
 from recipes.nano_code.corpus import SourceFile, read_files
-from recipes.nano_code.measures import Mean, bootstrap, edit_similarity, first_word
+from recipes.nano_code.measures import Mean, bootstrap, first_word
 from recipes.nano_code.ngram import CacheCounts, NgramModel
 from recipes.nano_code.spots import Spot, draw_spots
 from recipes.nano_code.tokenizer import MODEL

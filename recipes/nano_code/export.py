@@ -61,6 +61,16 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
+def write_weights(tensors: dict[str, Tensor], folder: Path) -> None:
+    """Write `model.safetensors`; it appears last and whole."""
+    part = folder / "model.safetensors.part"
+    save_file(tensors, part, metadata={"format": "pt"})
+    with part.open("rb") as stream:
+        os.fsync(stream.fileno())
+    part.chmod(0o644)
+    part.replace(folder / "model.safetensors")
+
+
 def export(state: dict[str, Tensor], folder: Path) -> None:
     """Write the model folder; the weights appear last and whole."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,12 +88,7 @@ def export(state: dict[str, Tensor], folder: Path) -> None:
             "do_sample": False,
         },
     )
-    part = folder / "model.safetensors.part"
-    save_file(rounded(state), part, metadata={"format": "pt"})
-    with part.open("rb") as stream:
-        os.fsync(stream.fileno())
-    part.chmod(0o644)
-    part.replace(folder / "model.safetensors")
+    write_weights(rounded(state), folder)
 
 
 def loss_of(state: dict[str, Tensor], rows: int = 512) -> float:

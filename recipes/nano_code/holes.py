@@ -2,20 +2,16 @@
 
 A hole is cut where an editor asks: at the start of a word, after punctuation, at the start of a
 line. Training and evaluation cut holes with the same functions; nothing here knows tokens.
+Lines and blocks of a text are read by `glm_codegen.finetune.holes`.
 """
 
 from __future__ import annotations
 
 import random
-import re
 from dataclasses import dataclass
 
+from glm_codegen.finetune.holes import CLOSERS, OPENER, WORD_START, Lines, body_end
 from glm_protocol.completion import CompletionMode
-
-WORD_START = re.compile(r"(?<![\w])\w|(?<=[^\w\s])(?=\S)")
-CLOSERS = re.compile(r"[)\]}'\"`;:,]{1,4}\s*$")
-OPENER = re.compile(r"[:{(\[]\s*$|=>\s*$|->\s*$")
-MAX_BLOCK_LINES = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,39 +22,6 @@ class Hole:
     middle: str
     suffix: str
     mode: CompletionMode
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lines:
-    """The lines of a text with the offset at which each starts."""
-
-    text: str
-    starts: tuple[int, ...]
-
-    @classmethod
-    def of(cls, text: str) -> Lines:
-        """Split `text`, which ends with a newline."""
-        starts, at = [], 0
-        while at < len(text):
-            starts.append(at)
-            at = text.find("\n", at) + 1 or len(text)
-        return cls(text=text, starts=tuple(starts))
-
-    def end(self, number: int) -> int:
-        """Offset of the newline that ends line `number` (or of the end of the text)."""
-        following = number + 1
-        if following < len(self.starts):
-            return self.starts[following] - 1
-        return len(self.text) - self.text.endswith("\n")
-
-    def line(self, number: int) -> str:
-        """Line `number` without its newline."""
-        return self.text[self.starts[number] : self.end(number)]
-
-    def indent(self, number: int) -> int | None:
-        """Width of the indentation, a tab counting as four; None for a blank line."""
-        line = self.line(number).expandtabs(4)
-        return len(line) - len(line.lstrip()) if line.strip() else None
 
 
 def line_hole(text: str, chance: random.Random) -> Hole | None:
@@ -88,20 +51,6 @@ def line_hole(text: str, chance: random.Random) -> Hole | None:
         suffix=text[start + end :],
         mode=CompletionMode.LINE,
     )
-
-
-def body_end(lines: Lines, opener: int) -> int:
-    """Last line of the block that `opener` begins; `opener` itself when there is none."""
-    outer = lines.indent(opener)
-    last = opener
-    for number in range(opener + 1, min(opener + 1 + MAX_BLOCK_LINES, len(lines.starts))):
-        indent = lines.indent(number)
-        if indent is None:
-            continue
-        if outer is None or indent <= outer:
-            return last
-        last = number
-    return last
 
 
 def block_hole(text: str, chance: random.Random) -> Hole | None:

@@ -18,37 +18,6 @@ class Mean:
     count: int
 
 
-def edit_distance(one: str, other: str) -> int:
-    """Insertions, deletions and replacements that turn `one` into `other`.
-
-    Bit-parallel (Myers 1999, in Hyyrö's form): one pass over `other` with whole-string integers.
-    """
-    if not one:
-        return len(other)
-    places: dict[str, int] = {}
-    for index, character in enumerate(one):
-        places[character] = places.get(character, 0) | 1 << index
-    mask, top = (1 << len(one)) - 1, 1 << (len(one) - 1)
-    positive, negative, distance = mask, 0, len(one)
-    for character in other:
-        match = places.get(character, 0)
-        horizontal = (((match & positive) + positive) ^ positive) | match | negative
-        up = negative | (~(horizontal | positive) & mask)
-        down = positive & horizontal
-        distance += bool(up & top) - bool(down & top)
-        up = (up << 1 | 1) & mask
-        down = down << 1 & mask
-        positive = down | (~(horizontal | up) & mask)
-        negative = up & horizontal
-    return distance
-
-
-def edit_similarity(one: str, other: str) -> float:
-    """1 for equal texts, 0 for texts with nothing in common."""
-    longest = max(len(one), len(other))
-    return 1.0 - edit_distance(one, other) / longest if longest else 1.0
-
-
 def first_word(text: str) -> str:
     """The first identifier, number or mark of a text."""
     found = re.search(r"\w+|\S", text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recipes.nano_translate.emitter import Emitter, Lines
-from recipes.nano_translate.program import Expr, Stmt, Type
+from recipes.nano_translate.program import ClassUnit, Expr, Stmt, Type
 
 
 class BraceEmitter(Emitter):
@@ -126,6 +126,28 @@ class BraceEmitter(Emitter):
         inside = f"{self.loop_word} {at} = 0; {at} < {self.expr(size, 8)}; {at}++"
         held = self.declare(stmt.names[1], stmt.types[1], self.expr(value))
         return [self.head("for", inside), self.indent + held, *self.block(stmt.blocks[0]), "}"]
+
+    def stmt_upper(self, stmt: Stmt) -> Lines:
+        """As Java and JavaScript say it."""
+        method = {"upper": "toUpperCase", "lower": "toLowerCase"}[str(stmt.value)]
+        value = f"{self.expr(stmt.exprs[0], 12)}.{method}()"
+        return [self.declare(stmt.names[0], stmt.types[0], value)]
+
+    def class_rest(self, unit: ClassUnit, fields: Lines, made: str, this: str) -> Lines:
+        """Fields, the constructor that `made` heads, methods, as Java and C++ have them."""
+        body = [self.tag(made, self.tick())]
+        for field, start in zip(unit.fields, unit.start, strict=True):
+            line = f"{self.indent * 2}{this}{self.name(field.name)} = {self.expr(start)};"
+            body.append(self.tag(line, self.tick()))
+        end = self.tick()
+        body.append(self.tag(f"{self.indent}}}", end))
+        if self.late_fields:
+            fields = [self.tag(line.partition("\0")[0], end) for line in fields]
+        lines = [*body, *fields] if self.late_fields else [*fields, *body]
+        for method in unit.methods:
+            whole = self.whole_function(method, method=True)
+            lines += ["", *(self.indent + line for line in whole)]
+        return lines
 
     def doc(self, text: str) -> Lines:
         """A doc comment."""

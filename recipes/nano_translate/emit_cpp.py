@@ -176,21 +176,7 @@ class CppEmitter(BraceEmitter):
             fields.append(self.tag("public:", between))
         self.changed = frozenset()
         made = f"{self.indent}{self.name(unit.name)}({self.params(unit.params)}) {{"
-        body = [self.tag(made, self.tick())]
-        for field, start in zip(unit.fields, unit.start, strict=True):
-            line = f"{self.indent * 2}this->{self.name(field.name)} = {self.expr(start)};"
-            body.append(self.tag(line, self.tick()))
-        end = self.tick()
-        body.append(self.tag(f"{self.indent}}}", end))
-        if self.late_fields:
-            fields = [self.tag(line.partition("\0")[0], end) for line in fields]
-        lines += [*body, *fields] if self.late_fields else [*fields, *body]
-        for method in unit.methods:
-            lines += [
-                "",
-                *(self.indent + line for line in self.whole_function(method, method=True)),
-            ]
-        return [*lines, self.tag("};", self.tick())]
+        return [*lines, *self.class_rest(unit, fields, made, "this->"), self.tag("};", self.tick())]
 
     def entries_head(self, holder: str, stmt: Stmt) -> str:
         return f"for (const auto& [key, value] : {holder}) {{"

@@ -111,12 +111,6 @@ class JavaEmitter(BraceEmitter):
         value = f"new StringBuilder({self.expr(stmt.exprs[0])}).reverse().toString()"
         return [self.declare(stmt.names[0], stmt.types[0], value)]
 
-    def stmt_upper(self, stmt: Stmt) -> Lines:
-        method = {"upper": "toUpperCase", "lower": "toLowerCase"}[str(stmt.value)]
-        return [
-            self.declare(stmt.names[0], stmt.types[0], f"{self.expr(stmt.exprs[0], 12)}.{method}()")
-        ]
-
     def stmt_fail(self, stmt: Stmt) -> Lines:
         return [f"throw new IllegalArgumentException({self.text(str(stmt.value))});"]
 
@@ -140,21 +134,7 @@ class JavaEmitter(BraceEmitter):
         ]
         self.tick()
         made = f"{self.indent}public {self.name(unit.name)}({self.params(unit.params)}) {{"
-        body = [self.tag(made, self.tick())]
-        for field, start in zip(unit.fields, unit.start, strict=True):
-            line = f"{self.indent * 2}this.{self.name(field.name)} = {self.expr(start)};"
-            body.append(self.tag(line, self.tick()))
-        end = self.tick()
-        body.append(self.tag(f"{self.indent}}}", end))
-        if self.late_fields:
-            fields = [self.tag(line.partition("\0")[0], end) for line in fields]
-        lines += [*body, *fields] if self.late_fields else [*fields, *body]
-        for method in unit.methods:
-            lines += [
-                "",
-                *(self.indent + line for line in self.whole_function(method, method=True)),
-            ]
-        return [*lines, self.tag("}", self.tick())]
+        return [*lines, *self.class_rest(unit, fields, made, "this."), self.tag("}", self.tick())]
 
     def entries_head(self, holder: str, stmt: Stmt) -> str:
         boxed = [type_name(kind, "java", boxed=True) for kind in stmt.types]

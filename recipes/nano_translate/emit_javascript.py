@@ -132,12 +132,6 @@ class JavaScriptEmitter(BraceEmitter):
         value = f'{self.expr(stmt.exprs[0], 12)}.split("").reverse().join("")'
         return [self.declare(stmt.names[0], stmt.types[0], value)]
 
-    def stmt_upper(self, stmt: Stmt) -> Lines:
-        method = {"upper": "toUpperCase", "lower": "toLowerCase"}[str(stmt.value)]
-        return [
-            self.declare(stmt.names[0], stmt.types[0], f"{self.expr(stmt.exprs[0], 12)}.{method}()")
-        ]
-
     def stmt_fail(self, stmt: Stmt) -> Lines:
         return [f"throw new Error({self.text(str(stmt.value))});"]
 

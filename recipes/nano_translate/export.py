@@ -7,16 +7,14 @@ holds links to its two files, which git and wheels keep as links or as copies.
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
-from safetensors.torch import save_file
 from torch import Tensor
 
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
 from glm_codegen.translation_kind import OUTLINE
 from recipes.nano_code import checkpoint
-from recipes.nano_code.export import config_json, rounded, write_json
+from recipes.nano_code.export import config_json, rounded, write_json, write_weights
 from recipes.nano_code.model import NanoConfig
 from recipes.nano_code.tokenizer import MODEL as NANO_CODE
 from recipes.nano_translate.train import RUN
@@ -48,12 +46,7 @@ def export(state: dict[str, Tensor], folder: Path) -> None:
     write_json(folder / "config.json", config)
     generation = {key: config[key] for key in ("eos_token_id", "pad_token_id")}
     write_json(folder / "generation_config.json", generation | {"do_sample": False})
-    part = folder / "model.safetensors.part"
-    save_file(rounded(state), part, metadata={"format": "pt"})
-    with part.open("rb") as stream:
-        os.fsync(stream.fileno())
-    part.chmod(0o644)
-    part.replace(folder / "model.safetensors")
+    write_weights(rounded(state), folder)
 
 
 def main() -> None:

@@ -8,16 +8,15 @@ the patch convolution, norms and biases are kept in fp16. The output matrix is t
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import Tensor
 
 from glm_runtime.quantized_weight import CONFIG_KEY, QuantizationScheme, quantize
 from recipes.nano_code import checkpoint
+from recipes.nano_code.export import write_json, write_weights
 from recipes.nano_vision.network import config
 from recipes.nano_vision.tokenizer import MODEL
 from recipes.nano_vision.train import RUN
@@ -30,11 +29,6 @@ _KEPT = (
     *("rope_theta", "template_version", "pad_token_id", "bos_token_id", "eos_token_id"),
     *("tie_word_embeddings", "vision_config"),
 )
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Readable JSON with a newline at the end."""
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def rounded(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -71,10 +65,7 @@ def export(state: dict[str, Tensor], folder: Path) -> None:
     write_json(folder / "config.json", words)
     ids = {name: words[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     write_json(folder / "generation_config.json", {**ids, "do_sample": False})
-    part = folder / "model.safetensors.part"
-    save_file(rounded(state), part, metadata={"format": "pt"})
-    part.chmod(0o644)
-    part.replace(folder / "model.safetensors")
+    write_weights(rounded(state), folder)
 
 
 def main() -> None:

@@ -121,7 +121,7 @@ def body_hole(lines: Lines, number: int, chance: random.Random) -> Hole | None:
     if number + 1 >= len(lines.starts):
         return None
     if OPENER.search(lines.line(number)):
-        last = _body_end(lines, number)
+        last = body_end(lines, number)
         if last == number:
             return None
         first = number + 1
@@ -169,7 +169,7 @@ def draw_hole(lines: Lines, chance: random.Random) -> Hole | None:
     return None
 
 
-def _body_end(lines: Lines, opener: int) -> int:
+def body_end(lines: Lines, opener: int) -> int:
     """Last line of the block that `opener` begins; `opener` itself when there is none."""
     outer, last = lines.indent(opener), opener
     for number in range(opener + 1, min(opener + 1 + MAX_BODY_LINES, len(lines.starts))):

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from glm_codegen.evaluate.text_measures import edit_similarity
+
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 DRAWS = 2000
 MEASURES = ("exact", "edit_similarity", "identifier_f1")
@@ -37,35 +39,6 @@ def score(cluster: str, answer: str, truth: str) -> Score:
         edit_similarity=edit_similarity(one, other),
         identifier_f1=identifier_f1(one, other),
     )
-
-
-def edit_similarity(one: str, other: str) -> float:
-    """1 for equal texts, 0 for texts with nothing in common."""
-    longest = max(len(one), len(other))
-    return 1.0 - edit_distance(one, other) / longest if longest else 1.0
-
-
-def edit_distance(one: str, other: str) -> int:
-    """Insertions, deletions and replacements that turn `one` into `other`.
-
-    Bit-parallel (Myers 1999, in Hyyrö's form): one pass over `other` with whole-string integers.
-    """
-    if not one:
-        return len(other)
-    places: dict[str, int] = {}
-    for index, character in enumerate(one):
-        places[character] = places.get(character, 0) | 1 << index
-    mask, top = (1 << len(one)) - 1, 1 << (len(one) - 1)
-    positive, negative, distance = mask, 0, len(one)
-    for character in other:
-        match = places.get(character, 0)
-        across = (((match & positive) + positive) ^ positive) | match | negative
-        up = negative | (~(across | positive) & mask)
-        down = positive & across
-        distance += bool(up & top) - bool(down & top)
-        up, down = (up << 1 | 1) & mask, down << 1 & mask
-        positive, negative = down | (~(across | up) & mask), up & across
-    return distance
 
 
 def identifier_f1(one: str, other: str) -> float:

@@ -30,7 +30,7 @@ function M.translate(to, place)
   end
   work.start('glm/translate', params, {
     title = 'translating to ' .. to,
-    done = function(result, client)
+    done = function(result)
       local name = result.uri and vim.fs.basename(vim.uri_to_fname(result.uri)) or ('translation.' .. to)
       local new = view.diff(bufnr, name, FILETYPES[to] or to, result.text)
       if not result.parses then
@@ -42,7 +42,7 @@ function M.translate(to, place)
         say('it parses')
       end
       if result.edit and not place.ranged then
-        M.write_creates(new, result, client)
+        M.write_creates(new, result)
       end
     end,
   })

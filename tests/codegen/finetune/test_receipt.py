@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from glm_codegen.evaluate.text_measures import edit_distance
 from glm_codegen.finetune.command import default_name, line_of
 from glm_codegen.finetune.loss_curve import draw_curve
 from glm_codegen.finetune.receipt import verdict
@@ -18,7 +19,6 @@ from glm_codegen.finetune.report_page import report_page
 from glm_codegen.finetune.scoring import (
     Score,
     differences,
-    edit_distance,
     identifier_f1,
     means,
     score,

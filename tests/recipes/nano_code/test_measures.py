@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glm_codegen.evaluate.text_measures import edit_distance, edit_similarity
 from glm_protocol.completion import CodeContext
 from recipes.nano_code import open_file_words
-from recipes.nano_code.measures import bootstrap, edit_distance, edit_similarity, first_word
+from recipes.nano_code.measures import bootstrap, first_word
 from recipes.nano_code.ngram import CacheCounts, NgramModel
 
 

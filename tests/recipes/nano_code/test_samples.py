@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from glm_codegen.finetune.holes import Lines
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
 from glm_protocol.completion import CompletionMode
 from recipes.nano_code.corpus import SourceFile
-from recipes.nano_code.holes import Lines, block_hole, line_hole
+from recipes.nano_code.holes import block_hole, line_hole
 from recipes.nano_code.related import Neighbours
 from recipes.nano_code.row_store import RowStore
 from recipes.nano_code.samples import RowMaker, shard, write_shard
