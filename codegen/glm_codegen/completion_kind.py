@@ -11,7 +11,7 @@ from glm_codegen.ghost_attempts import GhostAttempts
 from glm_codegen.guided_chooser import GuidedChooser
 from glm_codegen.model_context import to_model
 from glm_codegen.prompt_formats.fim_transcoder import read_marked_up
-from glm_codegen.prompt_formats.prompt_format import Prompt, decide_mode
+from glm_codegen.prompt_formats.prompt_format import Prompt
 from glm_codegen.row_plan import ModelParts, RowPlan
 from glm_codegen.text_stream import TextStream
 from glm_codegen.token_healing import HealedText, roll_back
@@ -32,7 +32,7 @@ def plan_completion(request: CompletionRequest, parts: ModelParts) -> RowPlan:
     # A budget larger than the context cannot be kept; half of it stays for the prompt.
     room = min(limit - min(request.max_tokens, limit // 2), PROMPT_LIMIT)
     cleaned = to_model(request.context, snippet_characters=room * _SNIPPET_CHARACTERS)
-    mode = decide_mode(cleaned.context, request.mode)
+    mode = parts.parse_check.mode_at(cleaned.context, request.mode, request.document)
     rolled, typed = roll_back(cleaned.context, parts.vocabulary)
     prompt = _render(rolled, mode, parts, room)
     budget = min(

@@ -1,4 +1,6 @@
-"""Whether a suggestion breaks the file: parsed with it and without, in the disposable process.
+"""What the syntax says of a suggestion and of its place, asked of the disposable process.
+
+Whether a suggestion breaks the file: parsed with it and without. Where AUTO means a block.
 
 A line that is being written does not parse by itself, so the file is compared with the better of
 two texts: without the suggestion, and without the cursor's line. What the suggestion leaves open
@@ -11,7 +13,10 @@ import re
 from dataclasses import replace
 
 from glm_codegen.cutting.candidate import PAIRS, Candidate, left_open
+from glm_codegen.prompt_formats.prompt_format import decide_mode
+from glm_context import questions
 from glm_context.syntax import Syntax
+from glm_protocol.completion import CodeContext, CompletionMode
 
 ANSWER_S = 0.25  # for one parse; beyond it nothing is known
 MOST_TEXT = 60_000  # characters
@@ -19,6 +24,7 @@ SUFFIX_CUT_FROM = 6_000
 CUT_FROM = 12_000  # characters of prefix; a shorter one is hardly a window
 MOST_STARTS = 5  # places where reading such a window may begin instead
 _TOP_LEVEL = re.compile(r"\n\s*\n(?=[A-Za-z@])")
+_HEAD_END = re.compile(r"[:{>]$|\b(?:then|do|else|begin)$")
 _CLOSERS = {opener: closer for closer, opener in PAIRS.items()}
 
 
@@ -47,6 +53,23 @@ class ParseCheck:
             if found is None or found <= base:
                 return False
         return True
+
+    def mode_at(
+        self, context: CodeContext, mode: CompletionMode, document: str = ""
+    ) -> CompletionMode:
+        """LINE or BLOCK for AUTO: a block where the syntax wants a body that is not written yet.
+
+        By the text where there is no tree. `document` is asked about again: parsed incrementally.
+        """
+        text = context.prefix + context.suffix
+        decided = mode is not CompletionMode.AUTO or not _may_begin_body(context)
+        if decided or len(text) > MOST_TEXT:
+            return decide_mode(context, mode)
+        asked = questions.cursor(text, context.language, len(context.prefix), document)
+        facts = self._syntax.ask(asked)
+        if not facts.parsed:
+            return decide_mode(context, mode)
+        return CompletionMode.BLOCK if facts.body_is_due else CompletionMode.LINE
 
     def close(self) -> None:
         self._syntax.close()
@@ -82,6 +105,14 @@ class ParseCheck:
     def _count(self, text: str, language: str) -> int | None:
         found = self._syntax.problems(text, language)
         return None if found is None else len(found)
+
+
+def _may_begin_body(context: CodeContext) -> bool:
+    """Whether it is worth a parse: nothing behind the cursor, before it no line's middle."""
+    head = context.prefix.rpartition("\n")[2].rstrip()
+    return not context.suffix.partition("\n")[0].strip() and (
+        not head or _HEAD_END.search(head) is not None
+    )
 
 
 def whole_below(suffix: str) -> str:

@@ -57,6 +57,7 @@ class Job:
             "node": facts.node,
             "ancestors": facts.ancestors,
             "place": facts.place,
+            "body_is_due": facts.body_is_due,
             "unit": [of(facts.unit[0]), of(facts.unit[1])],
             "enclosing": [self._unit(unit) for unit in facts.enclosing],
             "siblings": [self._unit(unit) for unit in facts.siblings],

@@ -106,6 +106,7 @@ def cursor(text: str, language: str, offset: int, document: str = "") -> Questio
             node=result["node"],
             ancestors=tuple(result["ancestors"]),
             place=result["place"],
+            body_is_due=result["body_is_due"],
             unit_start=result["unit"][0],
             unit_end=result["unit"][1],
             enclosing=tuple(_enclosing(wire) for wire in result["enclosing"]),

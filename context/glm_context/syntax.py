@@ -14,6 +14,8 @@ import os
 import select
 import subprocess
 import time
+import weakref
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -33,6 +35,7 @@ class Syntax:
         self.record = ParseRecord()
         self._answer_s = answer_s
         self._process: subprocess.Popen[bytes] | None = None
+        self._ending: Callable[[], object] = lambda: None
 
     def problems(self, text: str, language: str) -> tuple[ParseProblem, ...] | None:
         """Parse errors; None where the language has no grammar or the text is beyond budget."""
@@ -94,6 +97,7 @@ class Syntax:
             self._process = subprocess.Popen(
                 COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
+            self._ending = weakref.finalize(self, _end, self._process)
             assert self._process.stdin is not None
             os.set_blocking(self._process.stdin.fileno(), False)
         process = self._process
@@ -106,13 +110,18 @@ class Syntax:
         return wire
 
     def _kill(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    pipe.close()
+        if self._process is not None:
+            self._process = None
+            self._ending()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Also called where a `Syntax` is dropped without `close`."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def _left(until: float) -> float:

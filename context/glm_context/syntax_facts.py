@@ -78,6 +78,7 @@ class CursorFacts:
     `node`: type of the smallest node ("" without a tree); `ancestors`: types outwards from it.
     `place`: comment, string, arguments, body (a line of its own inside a block), head (the end of
     a line that opens a block), statement (inside one), top.
+    `body_is_due`: a body begins here that nothing stands in yet; only known with a tree.
     `unit_start` … `unit_end`: the statement, member or definition at the cursor; where the cursor
     stands in a body, the rest of that body.
     `enclosing`: outermost first. `siblings`: signatures of the other members of the innermost
@@ -88,16 +89,12 @@ class CursorFacts:
     node: str = ""
     ancestors: tuple[str, ...] = ()
     place: str = "top"
+    body_is_due: bool = False
     unit_start: int = 0
     unit_end: int = 0
     enclosing: tuple[Enclosing, ...] = ()
     siblings: tuple[Unit, ...] = ()
     imports: tuple[ImportName, ...] = ()
-
-    @property
-    def wants_block(self) -> bool:
-        """Whether several lines fit here: a body that is to be written, or the place for one."""
-        return self.place in ("body", "head", "top")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from glm_context.grammar_rules import CONTAINERS, GrammarRules
 from glm_context.parse_engine import Budget, GaveUp
+from glm_context.tree_body import body_is_due, columns
 from glm_context.tree_units import RawUnit, body_of, kind_of, name_of, one_line, units_of
 
 MAX_DEPTH = 1000
@@ -21,6 +22,7 @@ class RawCursor:
     node: str
     ancestors: tuple[str, ...]
     place: str
+    body_is_due: bool
     unit: tuple[int, int]
     enclosing: tuple[RawUnit, ...]
     siblings: tuple[RawUnit, ...]
@@ -58,6 +60,8 @@ def facts_at(root: Any, rules: GrammarRules, data: bytes, at: int, budget: Budge
         node=path[-1].type,
         ancestors=tuple(node.type for node in reversed(path[-17:-1])),
         place=place,
+        body_is_due=place not in ("comment", "string")
+        and body_is_due(root, rules, data, at, budget),
         unit=unit_range(path, rules, data, at, blank),
         enclosing=enclosing,
         siblings=siblings_of(root, path, rules, data, at, budget),
@@ -77,12 +81,6 @@ def path_by_indentation(
             if columns(line) >= column:
                 return path[:i]
     return path
-
-
-def columns(line: bytes) -> int:
-    """Columns of white space in front."""
-    wide = line.expandtabs(4)
-    return len(wide) - len(wide.lstrip())
 
 
 def place_of(

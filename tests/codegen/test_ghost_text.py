@@ -13,7 +13,7 @@ from glm_codegen.ghost_attempts import Attempt, GhostAttempts
 from glm_codegen.guided_chooser import GuidedChooser
 from glm_codegen.parse_check import ParseCheck, endings
 from glm_codegen.text_stream import TextStream
-from glm_protocol.completion import CompletionMode, GhostText, Snippet
+from glm_protocol.completion import CodeContext, CompletionMode, GhostText, Snippet
 from glm_protocol.request_fields import Trigger
 from glm_runtime.sampling import Sampler, Sampling
 from tests.codegen.engine_driver import complete, request, scripted
@@ -202,3 +202,27 @@ def test_a_window_that_ends_in_a_string_hides_nothing(check: ParseCheck) -> None
     where = Candidate("", "def h():\n    ", cut_off, "python")
     assert not check.breaks(where.saying("return 2"))
     assert check.breaks(where.saying('"""An open text\n    return 2'))
+
+
+@pytest.mark.parametrize(
+    ("language", "prefix", "suffix", "mode"),
+    [
+        ("python", 'def f(x):\n    """Doc."""\n    ', "\n", CompletionMode.BLOCK),
+        ("python", 'def f(x):\n    """Doc."""\n    ', "\n    return x\n", CompletionMode.LINE),
+        (
+            "python",
+            "def f(x):\n    # next:\n    return\n    # it is:\n    ",
+            "\n",
+            CompletionMode.LINE,
+        ),
+        ("python", "def f(x):", "\n", CompletionMode.BLOCK),
+        ("python", "def f(x):\n    ", " # here\n", CompletionMode.LINE),
+        ("fortran", "do:\n    ", "\n", CompletionMode.BLOCK),  # no grammar: by the text
+    ],
+)
+def test_auto_means_a_block_by_the_syntax(
+    check: ParseCheck, language: str, prefix: str, suffix: str, mode: CompletionMode
+) -> None:
+    context = CodeContext(path="a", language=language, prefix=prefix, suffix=suffix)
+    assert check.mode_at(context, CompletionMode.AUTO) is mode
+    assert check.mode_at(context, CompletionMode.LINE) is CompletionMode.LINE

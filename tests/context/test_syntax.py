@@ -188,6 +188,57 @@ def test_place_and_unit_at_the_cursor(
         assert text[facts.unit_start : facts.unit_end].rstrip("\n") == unit
 
 
+@pytest.mark.parametrize(
+    ("language", "marked", "due"),
+    [
+        ("python", "def f():\n    ‸\n\ndef g():\n    pass\n", True),
+        ("python", "def f():‸\n\ndef g():\n    pass\n", True),
+        ("python", "def f():\n    ‸", True),
+        ("python", 'def f():\n    """Doc."""\n    ‸\n\nx = 1\n', True),
+        ("python", "def f():\n    # what follows:\n    ‸\n\nx = 1\n", True),
+        ("python", "if a:\n    b()\nelse:\n    ‸\n", True),
+        ("python", "f(\n    ‸\n)\n", True),
+        ("python", "f(‸\n", False),
+        ("python", "def f():\n    x = 1\n    ‸\n\nx = 1\n", False),
+        ("python", "def f():\n    ‸\n    x = 1\n", False),  # it stands below
+        ("python", "def f():\n    x = 1\n    # see below:\n    ‸\n\nx = 1\n", False),
+        ("python", 'x = """\nwords:\n‸\n"""\n', False),
+        ("python", 'x = {\n    "a":\n    ‸\n}\n', False),
+        ("python", "x = a[1:\n‸\n", False),
+        ("python", "x:‸\n", False),
+        ("python", "‸\n", False),
+        ("javascript", "const f = (a) => {\n  // why\n  ‸\n};\n", True),
+        ("javascript", "function f(a) {\n  return 1;\n  ‸\n}\n", False),
+        ("javascript", "const s = `a {\n‸\n`;\n", False),
+        ("typescript", "class A {\n  f(): void {\n    ‸\n  }\n}\n", True),
+        ("java", "class A {\n  int f() {\n    int x = 1;\n    ‸\n  }\n}\n", False),
+        ("c", "int f(void)\n{\n\t‸\n}\n", True),
+        ("cpp", "namespace a {\nint f() {‸\n}\n}\n", True),
+        ("csharp", "class A {\n  int F()\n  {\n    ‸\n  }\n}\n", True),
+        ("go", "switch x {\ncase 1:\n\t‸\n}\n", True),
+        ("rust", "match a {\n    1 => {\n        ‸\n    }\n}\n", True),
+        ("ruby", "def f(a)\n  ‸\nend\n", True),
+        ("ruby", "def f(a)\n  b = 1\n  ‸\nend\n", False),
+        ("php", "<?php\nfunction f($a) {\n  ‸\n}\n", True),
+        ("shellscript", "for a in b; do\n  ‸\ndone\n", True),
+        ("css", "a {\n  ‸\n}\n", True),
+    ],
+)
+def test_where_a_body_is_due(syntax: Syntax, language: str, marked: str, due: bool) -> None:
+    facts = syntax.cursor(marked.replace("‸", ""), language, marked.index("‸"))
+    assert facts.parsed
+    assert facts.body_is_due is due
+
+
+def test_a_dropped_syntax_ends_its_process() -> None:
+    dropped = Syntax()
+    dropped.problems("x = 1\n", "python")
+    process = dropped._process
+    assert process is not None
+    del dropped
+    assert process.returncode is not None
+
+
 def test_enclosing_definitions_and_their_siblings(syntax: Syntax) -> None:
     facts = syntax.cursor(PYTHON, "python", PYTHON.index("c(x, 1)") + 2)
     assert [(e.kind, e.name) for e in facts.enclosing] == [("class", "K"), ("method", "m")]
