@@ -1,6 +1,7 @@
 """`glm-lsp bench [engine|replay|agreement]`: how fast this machine is, and whether it is right.
 
-`engine`: prefill and steps of the native engine and of its peers, in turns. `replay`: typing at
+`engine`: the native engine and its peers, in turns; random models and peers' environments are kept
+in `$GLM_LSP_BENCH`, else `~/.cache/glm-lsp/bench`. `replay`: typing at
 80 words a minute by 1, 2, 4, … editors. `agreement`: how often the native engine's best token is
 float32's, and what its rounding costs in held-out loss. Results with `--json` are one object a
 row; `--output` writes them with date and machine.
@@ -13,15 +14,15 @@ import json
 import os
 import platform
 import sys
-import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from glm_codegen.bench.bench_row import BenchRow, table
-from glm_codegen.bench.engine_bench import PEERS, EnginePlan, bench_engines
-from glm_codegen.bench.random_model import SHAPES, write_random_model
+from glm_codegen.bench.engine_bench import EnginePlan, bench_engines
+from glm_codegen.bench.player_process import PEERS, bench_folder
+from glm_codegen.bench.random_model import SHAPES, random_model
 from glm_protocol.errors import BadRequest
 from glm_protocol.folders import user_folders
 
@@ -32,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="glm-lsp bench", description=__doc__)
     add = parser.add_argument
     add("what", nargs="?", choices=("engine", "replay", "agreement"), default="engine")
-    add("--model", default="nano-code", help=f"a name, a folder, or random: {', '.join(SHAPES)}")
+    add("--model", default="nano-code", help=f"names, folders, or random: {', '.join(SHAPES)}")
     add("--bits", type=int, choices=(8, 4), default=8, help="of a random model's weights")
     add("--peers", default="torch", help=f"comma-separated, or none: {', '.join(PEERS)}")
     add("--threads", type=int, default=1, help="of each engine (default 1)")
@@ -48,9 +49,8 @@ def run(argv: Sequence[str]) -> int:
     """Entry of the command."""
     options = _parser().parse_args(argv)
     machine = describe_machine()
-    with tempfile.TemporaryDirectory(prefix="glm-bench-") as room:
-        measure = {"engine": _engine, "replay": _replay, "agreement": _agreement}[options.what]
-        rows = measure(options, Path(room))
+    measure = {"engine": _engine, "replay": _replay, "agreement": _agreement}[options.what]
+    rows = measure(options)
     if options.output is not None:
         body = {"machine": machine, "rows": [one.to_wire() for one in rows]}
         options.output.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
@@ -78,33 +78,36 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
-def _model_folder(name: str, room: Path, bits: int) -> Path:
+def _model_folder(name: str, bits: int) -> Path:
     from glm_runtime.hub_cache import cached_folder
     from glm_runtime.model_registry import ModelRegistry
 
     if name in SHAPES:
-        return write_random_model(room / name, name, bits=bits)
+        return random_model(bench_folder() / "models", name, bits=bits)
     spec = ModelRegistry(user_folders().registry).resolve(name)
     return spec.folder or cached_folder(spec.source)
 
 
-def _engine(options: argparse.Namespace, room: Path) -> list[BenchRow]:
+def _engine(options: argparse.Namespace) -> list[BenchRow]:
     peers = tuple(filter(None, options.peers.replace("none", "").split(",")))
     unknown = set(peers) - set(PEERS)
     if unknown:
         raise BadRequest(f"There is no peer {min(unknown)!r}; choose of {', '.join(PEERS)}.")
-    plan = EnginePlan(
-        shape=options.model if options.bits == 8 else f"{options.model} int4",
-        tokens=256 if options.quick else 1024,
-        steps=16 if options.quick else 32,
-        rounds=options.rounds or (2 if options.quick else 5),
-        threads=options.threads,
-        peers=peers,
-    )
-    return bench_engines(_model_folder(options.model, room, options.bits), plan)
+    rows: list[BenchRow] = []
+    for model in options.model.split(","):
+        plan = EnginePlan(
+            shape=model if options.bits == 8 else f"{model} int4",
+            tokens=256 if options.quick else 1024,
+            steps=16 if options.quick else 32,
+            rounds=options.rounds or (2 if options.quick else 5),
+            threads=options.threads,
+            peers=peers,
+        )
+        rows += bench_engines(_model_folder(model, options.bits), plan)
+    return rows
 
 
-def _replay(options: argparse.Namespace, _room: Path) -> list[BenchRow]:
+def _replay(options: argparse.Namespace) -> list[BenchRow]:
     from glm_codegen.bench import replay_bench
     from glm_codegen.code_engine import load_engine
     from glm_runtime.engine import EngineOptions
@@ -124,10 +127,10 @@ def _replay(options: argparse.Namespace, _room: Path) -> list[BenchRow]:
     return rows
 
 
-def _agreement(options: argparse.Namespace, room: Path) -> list[BenchRow]:
+def _agreement(options: argparse.Namespace) -> list[BenchRow]:
     from glm_codegen.bench.agreement import agreement_rows
 
-    folder = _model_folder(options.model, room, options.bits)
+    folder = _model_folder(options.model, options.bits)
     return agreement_rows(folder, options.model, steps=1000 if options.quick else 10_000)
 
 

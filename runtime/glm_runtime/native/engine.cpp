@@ -678,6 +678,26 @@ EXPORT int32_t glm_forward(Model* m, const Batch* batch) {
   return 0;
 }
 
+// Reads `words` once, by so many threads, for the bench: how fast can memory be read? Their sum.
+EXPORT uint64_t glm_read(const uint64_t* words, int64_t count, int32_t threads) {
+  std::atomic<uint64_t> total{0};
+  auto part = [&](int64_t number) {
+    uint64_t sums[16] = {};
+    int64_t end = count / 16 * (number + 1) / threads * 16;
+    if (number == threads - 1) for (int64_t i = count / 16 * 16; i < count; i++) sums[0] += words[i];
+    for (int64_t i = count / 16 * number / threads * 16; i < end; i += 16) {
+      __builtin_prefetch(words + i + 512);
+      for (int j = 0; j < 16; j++) sums[j] += words[i + j];
+    }
+    for (uint64_t sum : sums) total += sum;
+  };
+  std::vector<std::thread> helpers;
+  for (int number = 1; number < threads; number++) helpers.emplace_back(part, number);
+  part(0);
+  for (auto& helper : helpers) helper.join();
+  return total;
+}
+
 #else  // GLM_PASS: kernels of one instruction set
 // Each defines a float vector F of W lanes, an integer vector I of W lanes, and on them what the
 // functions below are written in. OFFSET8: what `dot8` adds to each weight.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import c_char_p, c_float, c_int32, c_int64, c_void_p
+from ctypes import c_char_p, c_float, c_int32, c_int64, c_uint64, c_void_p
 from functools import lru_cache
 
 from glm_runtime.native.engine_build import NoCompiler, built_library
@@ -63,6 +63,7 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
     "glm_adapter_set": (c_int32, (c_void_p, *(c_int32,) * 5, c_void_p, c_void_p)),
     "glm_adapter_free": (None, (c_void_p, c_int32)),
     "glm_forward": (c_int32, (c_void_p, c_void_p)),
+    "glm_read": (c_uint64, (c_void_p, c_int64, c_int32)),
 }
 
 
