@@ -14,7 +14,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt scripts/install.sh
 	@touch $@
 
 demo: install ## the main job on a real file of this repository
-	@PYTHONPATH="$(CURDIR)" $(BIN)/python -m scripts.demo
+	@PYTHONPATH="$(CURDIR)" $(BIN)/python -u -m scripts.demo
 
 lint: install ## ruff, mypy, import rules
 	@bash scripts/lint.sh $(BIN)

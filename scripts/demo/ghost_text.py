@@ -1,35 +1,47 @@
 """Act one: ghost text in a real file of this repository, as an editor asks for it.
 
-The places are fixed; what the model says there is printed as it comes, good or bad.
+Nothing is picked by hand: places are drawn by a seed, the model is asked at each, and it is said
+how many it got right. Shown are two that it did, where there are two, and one that it did not.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.editor import Answer, Editor, utf16_length
+from bench.spots import Spot, draw, judge
 
-FILE = "lsp_server/glm_lsp/cli/source_file.py"
+UNITS = ("protocol", "client", "context", "runtime", "codegen", "daemon", "lsp_server")
+DRAWN, SEED = 20, 20261124
+LEAST_BYTES = 1000  # of a file; empty ones have no place
+RIGHT_SHOWN, WRONG_SHOWN = 2, 1
+GOOD = ("exact", "acceptable")
 AROUND = 3  # lines shown before and after
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """A line of the file, found by a text in it, and the words kept before the cursor."""
+class Asked:
+    """A drawn place, and what came there."""
 
-    line_has: str
-    keep: str
+    spot: Spot
+    uri: str
+    lines: list[str]  # of the buffer, the line at the cursor cut there
+    ghost: str
+    ms: float
+    verdict: str  # of `bench.spots.judge`
 
+    @property
+    def row(self) -> int:
+        return self.spot.line - 1
 
-PLACES = (
-    Place(line_has="found = os.fstat(file.fileno())", keep="found = os.f"),
-    Place(line_has="return data.decode(", keep="return data"),
-    Place(line_has="cursor = start + column - 1", keep="cursor = "),
-)
+    @property
+    def before(self) -> str:
+        return self.lines[self.row]
 
 
 def dim(text: str) -> str:
@@ -39,15 +51,15 @@ def dim(text: str) -> str:
     return f"⟦{text}⟧"
 
 
-def show(lines: list[str], row: int, before: str, ghost: str) -> None:
+def show(asked: Asked) -> None:
     """The lines around the cursor with the ghost text in its place."""
-    first = max(0, row - AROUND)
-    for index in range(first, min(len(lines), row + AROUND + 1)):
+    lines, row = asked.lines, asked.row
+    for index in range(max(0, row - AROUND), min(len(lines), row + AROUND + 1)):
         if index != row:
-            print(f"  {index + 1:4} │ {lines[index]}")
+            print(f"  {index + 1:4} │ {lines[index]}".rstrip())
             continue
-        head, *more = ghost.split("\n")
-        print(f"▶ {index + 1:4} │ {before}▏{dim(head) if head else ''}")
+        head, *more = asked.ghost.split("\n")
+        print(f"▶ {index + 1:4} │ {asked.before}▏{dim(head)}")
         for line in more:
             print(f"       │ {dim(line)}")
 
@@ -64,35 +76,67 @@ def ghost_of(answer: Answer, before: str) -> str:
     return text.removeprefix(typed)
 
 
+def ask(editor: Editor, root: Path, spot: Spot) -> Asked:
+    """Open the file with the rest of the spot's line gone, and ask at its end."""
+    lines = (spot.prefix + spot.suffix).split("\n")
+    before = lines[spot.line - 1]
+    uri = editor.open(root / spot.path, "python", "\n".join(lines))
+    answer = editor.inline_completion(uri, spot.line - 1, utf16_length(before), explicit=True)
+    ghost = ghost_of(answer, before)
+    verdict = judge(spot, ghost)
+    return Asked(spot=spot, uri=uri, lines=lines, ghost=ghost, ms=answer.ms, verdict=verdict)
+
+
+def shown(every: list[Asked]) -> list[Asked]:
+    """The first it got right and the first it did not, of those where it spoke."""
+    spoke = [one for one in every if one.ghost]
+    right = [one for one in spoke if one.verdict in GOOD]
+    wrong = [one for one in spoke if one.verdict not in GOOD]
+    few = WRONG_SHOWN + max(0, RIGHT_SHOWN - len(right))
+    return right[:RIGHT_SHOWN] + wrong[:few]
+
+
+def type_along(editor: Editor, asked: Asked) -> None:
+    """Type the first character of the suggestion and ask again."""
+    column = utf16_length(asked.before)
+    key = asked.ghost[0]
+    editor.type(asked.uri, asked.row, column, key)
+    again = editor.inline_completion(asked.uri, asked.row, column + 1, explicit=False)
+    rest = ghost_of(again, asked.before + key)
+    source = "the first suggestion" if rest == asked.ghost[1:] else "the model"
+    print(f"  then {key!r} typed: {again.ms:.1f} ms, answered from {source}")
+
+
+def places(root: Path) -> list[Spot]:
+    """One place in each of some files, all drawn by the seed."""
+    files = sorted(path for unit in UNITS for path in (root / unit).rglob("*.py"))
+    long = [path for path in files if path.stat().st_size > LEAST_BYTES]
+    chosen = random.Random(SEED).sample(long, DRAWN)
+    return [spot for path in chosen for spot in draw([path], root, count=1, seed=SEED)]
+
+
 def play(root: Path) -> None:
-    """Ask at each place; then type one character of the last suggestion and ask again."""
-    path = root / FILE
-    text = path.read_text(encoding="utf-8")
+    """Ask at each place; then type one character of the suggestions shown."""
+    spots = places(root)
     with Editor(root, os.environ) as editor:
         print(f"language server answered `initialize` after {editor.initialize_ms:.0f} ms")
         began = time.perf_counter()
-        editor.open(path, "python", text)  # the first document starts the daemon
+        first = spots[0]
+        editor.open(root / first.path, "python", first.prefix + first.suffix)  # starts the daemon
         editor.wait_until_ready()
         print(f"daemon started and model loaded in {time.perf_counter() - began:.1f} s more")
-        print(f"file: {FILE}\n")
-        for number, place in enumerate(PLACES):
-            lines = text.split("\n")
-            row = next(i for i, line in enumerate(lines) if place.line_has in line)
-            before = lines[row][: lines[row].index(place.keep) + len(place.keep)]
-            lines[row] = before
-            buffer = path.with_name(f"demo_{number}_{path.name}")  # never on disk
-            uri = editor.open(buffer, "python", "\n".join(lines))
-            column = utf16_length(before)
-            answer = editor.inline_completion(uri, row, column, explicit=True)
-            ghost = ghost_of(answer, before)
-            show(lines, row, before, ghost)
-            print(f"  {answer.ms:.0f} ms from request to text" + ("" if ghost else ": no text"))
-            if ghost:
-                key = ghost[0]
-                editor.type(uri, row, column, key)
-                again = editor.inline_completion(uri, row, column + 1, explicit=False)
-                rest = ghost_of(again, before + key)
-                print(f"  then {key!r} typed: {dim(rest)}")
-                source = "the first suggestion" if rest == ghost[1:] else "the model"
-                print(f"  {again.ms:.1f} ms, answered from {source}")
+        every = [ask(editor, root, spot) for spot in spots]
+        right = sum(one.verdict in GOOD for one in every)
+        silent = sum(not one.ghost for one in every)
+        print(
+            f"\nA line's rest was taken away in {len(every)} files of this repository, files and"
+            f" places drawn by\nseed {SEED}: {right} times what the model said was right or"
+            f" acceptable, {silent} times nothing came.\nThe first that were right, then one that"
+            " was not:\n"
+        )
+        for one in shown(every):
+            print(f"  {one.spot.path}")
+            show(one)
+            print(f"  {one.ms:.0f} ms from request to text; the file has: {one.spot.answer}")
+            type_along(editor, one)
             print()
