@@ -29,7 +29,7 @@ from glm_t2i.models.pixels import normalised
 from glm_t2i.models.vqvae import STRIDE, VqVae
 from glm_t2i.nano_layout import NanoLayout
 from glm_t2i.painting import Painted, Painting, Step, Strokes
-from glm_t2i.picture_finish import even_background
+from glm_t2i.picture_finish import even_background, put_into
 from glm_t2i.pipelines.sampling import draw, keep_top_k
 
 MOST_BEST_OF = 16
@@ -103,7 +103,7 @@ class CogViewPainter:
             raise EngineFailed("The model's output is not finite.")
         picture = _as_picture(pixels_3HW)
         if painting.given is not None and painting.region is not None:
-            picture = _put_into(painting.given, picture, painting.region)
+            picture = put_into(painting.given, picture, painting.region)
         else:
             picture = even_background(picture)
         yield Painted(picture=picture, score=round(float(scores_B[best]), 4))
@@ -271,12 +271,3 @@ class _Stream:
 def _as_picture(pixels_3HW: torch.Tensor) -> Image.Image:
     bytes_HW3 = (pixels_3HW.float() * 255).round().to(torch.uint8).permute(1, 2, 0)
     return Image.fromarray(bytes_HW3.cpu().numpy())
-
-
-def _put_into(given: Image.Image, drawn: Image.Image, region: Image.Image) -> Image.Image:
-    """The given picture with what was drawn where the region is white."""
-    kept = given.convert("RGBA")
-    mask = region.convert("L").resize(kept.size)
-    fresh = drawn.convert("RGBA").resize(kept.size, Image.Resampling.LANCZOS)
-    whole = Image.composite(fresh, kept, mask)
-    return whole if given.mode == "RGBA" else whole.convert("RGB")

@@ -1,31 +1,33 @@
 """Any diffusers pipeline as a painter: CogView3-Plus, CogView4, GLM-Image and others.
 
 The pipeline's own code does the drawing; here is what its users stumble over: sizes that it
-accepts, number formats that give black pictures, memory, seeds, progress, cancel. Each picture is
-drawn with a generator of its own on the CPU *and* the global generator seeded inside a fork,
-because some pipelines take numbers from it (CogView4Control its control latent, GLM-Image its
-codes), so that the same seed gives the same picture whatever ran before.
+accepts, seeds, LoRA, progress, cancel, given pictures. Each picture is drawn with a generator of
+its own on the CPU *and* the global generator seeded inside a fork, because some pipelines take
+numbers from it (CogView4Control its control latent, GLM-Image its codes), so that the same seed
+gives the same picture whatever ran before.
 
-Needs the extra `diffusers`. Nothing is fetched, and no code of the model's folder is run.
+A given picture goes in as what the pipeline calls it: with a mask to inpaint, as a control picture,
+or as a picture to start from. What lies outside of the region stays the user's own in any case.
 """
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import json
 import math
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 
-from glm_protocol.errors import BadRequest, EngineFailed, ModelUnusable, Unsupported
+from glm_protocol.errors import BadRequest, EngineFailed, PromptTooLong, Unsupported
 from glm_protocol.folders import user_folders
-from glm_runtime.device import TorchAccelerator, choose_placement
 from glm_t2i.painting import Painted, Painting, Strokes
+from glm_t2i.picture_finish import put_into
+from glm_t2i.pipeline_steps import counted
 from glm_t2i.stepped_call import OnStep, SteppedCall
 
 # class: (pixels that either side must divide by, least side, most pixels)
@@ -36,8 +38,12 @@ _SIZES = {
     "GlmImagePipeline": (32, 512, 1 << 22),
 }
 _OTHER_SIZES = (32, 512, 1 << 21)
-_NO_FLOAT16 = ("CogView", "GlmImage")  # published: NaN or black pictures
 _MOST_STEPS = 200
+_BAD_ADAPTER = (
+    OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError,
+)  # fmt: skip
+_LISTS_OF_PICTURES = frozenset({"GlmImagePipeline"})
+_OTHER_READER = frozenset({"GlmImagePipeline"})  # its `tokenizer` reads quoted words alone
 
 
 class DiffusersPainter:
@@ -45,8 +51,12 @@ class DiffusersPainter:
 
     def __init__(self, pipeline: Any, *, device: str, dtype: str, notes: tuple[str, ...] = ()):
         self._pipeline = pipeline
-        self._takes = frozenset(inspect.signature(pipeline.__call__).parameters)
+        self._defaults = inspect.signature(pipeline.__call__).parameters
+        self._takes = frozenset(self._defaults)
         self.device, self.dtype, self.notes = device, dtype, notes
+        for part in self._parts():
+            if isinstance(part, torch.nn.Module):
+                part.eval()  # components made from a config are in training mode, dropout and all
 
     @property
     def architecture(self) -> str:
@@ -59,20 +69,27 @@ class DiffusersPainter:
 
     @property
     def context_length(self) -> int:
-        default = inspect.signature(self._pipeline.__call__).parameters.get("max_sequence_length")
-        return default.default if default and isinstance(default.default, int) else 512
+        return self._default("max_sequence_length", 512)
 
     def check(self, painting: Painting) -> None:
         if not painting.prompt.strip():
             raise BadRequest("The prompt is empty.", remedy="Say what the picture shows.")
-        if painting.given is not None and not {"image", "mask_image"} <= self._takes:
-            raise Unsupported(f"{self.architecture} cannot draw into a picture.")
+        self._check_length(painting.prompt)
+        if "control_image" in self._takes and painting.given is None:
+            raise BadRequest(
+                f"{self.architecture} follows a picture and there is none.",
+                remedy="Give one: --change FILE.",
+            )
+        if painting.given is not None:
+            self._given(painting, (64, 64))
         if "lora" in painting.options:
             self._lora_folder(painting.options["lora"])
         self._call_options(painting)
 
     def paint(self, painting: Painting) -> Strokes:
         result = yield from SteppedCall(lambda on_step: self._draw(painting, on_step)).run()
+        if painting.given is not None and painting.region is not None:
+            result = put_into(painting.given, result, painting.region)
         yield Painted(picture=result)
 
     def drawn_size(self, width: int, height: int) -> tuple[int, int]:
@@ -89,32 +106,56 @@ class DiffusersPainter:
 
     def _draw(self, painting: Painting, on_step: OnStep) -> Image.Image:
         options = self._call_options(painting)
-        steps = options.get("num_inference_steps") or self._default_steps()
-
-        def after_step(_: Any, step: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            on_step(step + 1, max(steps, step + 1))
-            return tensors
-
-        if "callback_on_step_end" in self._takes:
-            options["callback_on_step_end"] = after_step
-        name = painting.options.get("lora")
-        if name is not None:
-            self._pipeline.load_lora_weights(str(self._lora_folder(name)))
+        steps = options.get("num_inference_steps") or self._default("num_inference_steps", 50)
         try:
-            with torch.random.fork_rng(), torch.inference_mode():
+            with (
+                self._with_lora(painting),
+                counted(self._pipeline, self._takes, steps=steps, on_step=on_step) as more,
+                torch.random.fork_rng(),
+                torch.inference_mode(),
+            ):
                 torch.manual_seed(painting.seed % 2**63)
-                options["generator"] = torch.Generator("cpu").manual_seed(painting.seed % 2**63)
-                picture = self._pipeline(**options).images[0]
+                if "generator" in self._takes:
+                    more["generator"] = torch.Generator("cpu").manual_seed(painting.seed % 2**63)
+                drawn = self._pipeline(**options, **more)
         except torch.OutOfMemoryError as error:
             raise EngineFailed(
                 "There is no memory for this picture.", remedy="Ask for a smaller size."
             ) from error
-        finally:
-            if name is not None:
-                self._pipeline.unload_lora_weights()
-        return self._sound(picture)
+        except BaseException:
+            # given up in the middle: parts that came to the device would stay there
+            getattr(self._pipeline, "maybe_free_model_hooks", lambda: None)()
+            raise
+        return self._sound(drawn)
 
-    def _sound(self, picture: Image.Image) -> Image.Image:
+    @contextmanager
+    def _with_lora(self, painting: Painting) -> Iterator[None]:
+        """The adapter that was asked for, and none behind it, whatever happens."""
+        name = painting.options.get("lora")
+        if name is None:
+            yield
+            return
+        try:
+            try:
+                self._pipeline.load_lora_weights(
+                    str(self._lora_folder(name)), adapter_name="asked", use_safetensors=True
+                )
+                strength = _number(painting.options, "lora_strength", 0, 4, 1)
+                self._pipeline.set_adapters("asked", strength)
+            except _BAD_ADAPTER as error:
+                raise BadRequest(
+                    f"The adapter {name[:60]!r} does not fit {self.architecture}: "
+                    f"{str(error)[:200]}"
+                ) from error
+            yield
+        finally:
+            self._pipeline.unload_lora_weights()
+
+    def _sound(self, drawn: Any) -> Image.Image:
+        pictures = getattr(drawn, "images", None)
+        if not pictures or not isinstance(pictures[0], Image.Image):
+            raise Unsupported(f"{self.architecture} draws no pictures.")
+        picture: Image.Image = pictures[0]
         if picture.convert("L").getextrema() == (0, 0):
             raise EngineFailed(
                 "The picture is black: the model overflowed.",
@@ -133,19 +174,46 @@ class DiffusersPainter:
             options["num_inference_steps"] = int(_number(asked, "steps", 1, _MOST_STEPS))
         if "guidance" in asked:
             options["guidance_scale"] = _number(asked, "guidance", 0, 50)
+        if "strength" in asked:
+            options["strength"] = _number(asked, "strength", 0, 1)
         if "negative" in asked:
             options["negative_prompt"] = asked["negative"]
-        if painting.given is not None and painting.region is not None:
-            options["image"] = painting.given.convert("RGB").resize((width, height))
-            options["mask_image"] = painting.region.convert("L").resize((width, height))
-        refused = sorted(set(options) - self._takes)
-        if refused and not self._takes & {"kwargs"}:
+        if painting.given is not None:
+            options |= self._given(painting, (width, height))
+        if "kwargs" in self._takes:
+            return options
+        refused = sorted(set(options) - self._takes - {"width", "height"})
+        if refused:
             raise BadRequest(f"{self.architecture} does not take {', '.join(refused)}.")
-        return options
+        return {name: value for name, value in options.items() if name in self._takes}
 
-    def _default_steps(self) -> int:
-        found = inspect.signature(self._pipeline.__call__).parameters.get("num_inference_steps")
-        return found.default if found and isinstance(found.default, int) else 50
+    def _given(self, painting: Painting, size: tuple[int, int]) -> dict[str, Any]:
+        """The picture under the names that the pipeline has for it. Raises Unsupported."""
+        assert painting.given is not None
+        picture = painting.given.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        if "mask_image" in self._takes and painting.region is not None:
+            return {"image": picture, "mask_image": painting.region.convert("L").resize(size)}
+        if "control_image" in self._takes:
+            return {"control_image": picture}
+        if "image" in self._takes:
+            return {"image": [picture] if self.architecture in _LISTS_OF_PICTURES else picture}
+        raise Unsupported(f"{self.architecture} cannot draw into a picture.")
+
+    def _check_length(self, prompt: str) -> None:
+        """Raises PromptTooLong: pipelines cut what is too long and go on."""
+        tokenizer = getattr(self._pipeline, "tokenizer", None)
+        if tokenizer is None or self.architecture in _OTHER_READER:
+            return
+        count = len(tokenizer(prompt, verbose=False).input_ids)
+        if count > self.context_length:
+            raise PromptTooLong(
+                f"The prompt has {count} tokens; this model reads {self.context_length}.",
+                remedy="Say it in fewer words.",
+            )
+
+    def _default(self, name: str, otherwise: int) -> int:
+        found = self._defaults.get(name)
+        return found.default if found and isinstance(found.default, int) else otherwise
 
     def _lora_folder(self, name: str) -> Path:
         """An adapter of the user's. Raises BadRequest, Unsupported."""
@@ -160,71 +228,11 @@ class DiffusersPainter:
         return list(getattr(self._pipeline, "components", {}).values())
 
 
-def load_diffusers_painter(
-    folder: Path, *, device: str | None = None, dtype: str | None = None
-) -> DiffusersPainter:
-    """Raises Unsupported without the extra, ModelUnusable on a folder that does not load."""
-    name = _class_name(folder)
-    placement = choose_placement(device=device, dtype=dtype, accelerator=TorchAccelerator())
-    number_format = placement.dtype
-    if number_format == torch.float16 and name.startswith(_NO_FLOAT16):
-        number_format = torch.float32  # bfloat16 was not to be had
-    library = _diffusers()
-    if not hasattr(library, name):
-        raise Unsupported(f"This diffusers has no {name}.", remedy="Install a newer one.")
+def _number(
+    options: Mapping[str, str], name: str, least: float, most: float, default: float = math.nan
+) -> float:
     try:
-        pipeline = getattr(library, name).from_pretrained(
-            str(folder), torch_dtype=number_format, local_files_only=True, use_safetensors=True
-        )
-    except (OSError, ValueError, TypeError, KeyError, ImportError) as error:
-        raise ModelUnusable(f"{folder} does not load: {str(error)[:300]}") from error
-    notes = _placed(pipeline, placement.device, placement.memory_budget_bytes)
-    pipeline.set_progress_bar_config(disable=True)
-    for part in pipeline.components.values():
-        if isinstance(part, torch.nn.Module):
-            part.eval()  # components made from a config are in training mode, dropout and all
-    said = str(number_format).removeprefix("torch.")
-    return DiffusersPainter(pipeline, device=placement.kind, dtype=said, notes=notes)
-
-
-def _placed(pipeline: Any, device: torch.device, budget: int) -> tuple[str, ...]:
-    """Onto the device whole, or part by part where memory is short."""
-    modules = [p for p in pipeline.components.values() if isinstance(p, torch.nn.Module)]
-    size = sum(weight.nbytes for module in modules for weight in module.parameters())
-    if device.type == "cpu" or size < budget:
-        pipeline.to(device)
-        return ()
-    offload: Callable[..., None] = pipeline.enable_model_cpu_offload
-    offload(device=device)
-    if hasattr(getattr(pipeline, "vae", None), "enable_tiling"):
-        pipeline.vae.enable_tiling()
-    return (f"{size >> 20} MB of weights wait in main memory and come to {device.type} in turn.",)
-
-
-def _class_name(folder: Path) -> str:
-    try:
-        index = json.loads((folder / "model_index.json").read_bytes())
-        name = index["_class_name"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelUnusable(f"{folder}/model_index.json cannot be read.") from error
-    if not isinstance(name, str) or not name.isidentifier() or not name.endswith("Pipeline"):
-        raise ModelUnusable(f"{folder}/model_index.json names no pipeline.")
-    return name
-
-
-def _diffusers() -> Any:
-    try:
-        return importlib.import_module("diffusers")
-    except ImportError as error:
-        raise Unsupported(
-            "This model needs the package diffusers.",
-            remedy="Install it: pip install 'glm-lsp[diffusers]'",
-        ) from error
-
-
-def _number(options: Any, name: str, least: float, most: float) -> float:
-    try:
-        value = float(options[name])
+        value = float(options[name]) if name in options else default
     except ValueError:
         value = math.nan
     if not least <= value <= most:

@@ -1,6 +1,6 @@
 """Which painter a model's folder asks for, told by its files: never by its name.
 
-model_index.json                                   a diffusers pipeline (`diffusers_painter`)
+model_index.json                                   a diffusers pipeline (`diffusers_loading`)
 coglm/, direct_sr/, iterative_sr/, hvqvae/         CogView2 (`cogview2_painter`)
 config.json and weights of CogView, vqvae/         CogView, also the bundled nano-image
 """
@@ -32,7 +32,7 @@ RELEASED_TEXT = 64  # text ids of CogView's training rows
 def load_painter(folder: Path, *, device: str | None = None, dtype: str | None = None) -> Painter:
     """Raises ModelUnusable, Unsupported, BadRequest."""
     if (folder / "model_index.json").is_file():
-        from glm_t2i.diffusers_painter import load_diffusers_painter
+        from glm_t2i.diffusers_loading import load_diffusers_painter
 
         return load_diffusers_painter(folder, device=device, dtype=dtype)
     if (folder / "coglm").is_dir():

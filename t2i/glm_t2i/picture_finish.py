@@ -85,6 +85,15 @@ def cut_out(picture: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(255 * rgba).astype(np.uint8), "RGBA")
 
 
+def put_into(given: Image.Image, drawn: Image.Image, region: Image.Image) -> Image.Image:
+    """The given picture with what was drawn where the region is white."""
+    kept = given.convert("RGBA")
+    mask = region.convert("L").resize(kept.size)
+    fresh = drawn.convert("RGBA").resize(kept.size, Image.Resampling.LANCZOS)
+    whole = Image.composite(fresh, kept, mask)
+    return whole if given.mode == "RGBA" else whole.convert("RGB")
+
+
 def measured_alpha(picture: Image.Image) -> Alpha:
     """Counted on the picture itself."""
     if picture.mode != "RGBA":

@@ -14,7 +14,8 @@ from PIL import Image
 
 from glm_protocol.errors import BadRequest, EngineFailed, ModelUnusable, Unsupported
 from glm_t2i.cogview2_painter import CogView2Painter
-from glm_t2i.diffusers_painter import DiffusersPainter, load_diffusers_painter
+from glm_t2i.diffusers_loading import load_diffusers_painter
+from glm_t2i.diffusers_painter import DiffusersPainter
 from glm_t2i.painting import Painted, Painting, Step
 from glm_t2i.stepped_call import OnStep, SteppedCall
 from tests.t2i.tiny_networks import CODES, cogview2
