@@ -114,11 +114,25 @@ class Daemon:
             await self._drain()
         finally:
             watching.cancel()
-            self._server.should_exit = True
             self._unix.remove()
+            self._stop_listening()
+            self._server.should_exit = True
             await asyncio.gather(self.state.pool.close(), self._jobs.close())
             await serving
         LOG.info("ended")
+
+    def _stop_listening(self) -> None:
+        """Before the workers end, so that nobody connects to what answers no more."""
+        for listener in self._listeners():
+            listener.close()
+
+    @property
+    def listening(self) -> bool:
+        """Whether a client can still connect."""
+        return any(listener.is_serving() for listener in self._listeners())
+
+    def _listeners(self) -> list[asyncio.Server]:
+        return getattr(self._server, "servers", [])  # not there before uvicorn has started
 
     async def _drain(self) -> None:
         pool = self.state.pool
@@ -139,9 +153,10 @@ class Daemon:
                 self.begin_drain()
 
     def _idle_for(self) -> float:
-        """Seconds since the last request; 0 while a connection, a request or a job is open."""
+        """Seconds since the last request; 0 while one is at work or a job is. A connection that
+        a client merely keeps open is no work."""
         pool = self.state.pool
-        if self._server.server_state.connections or pool.busy or self._jobs.busy:
+        if self._server.server_state.tasks or pool.busy or self._jobs.busy:
             return 0.0
         return time.monotonic() - self.state.last_request
 

@@ -189,6 +189,8 @@ class Supervisor:
         """Raises KeyError, TypeError or ValueError on a malformed message."""
         if message["op"] == "ready":
             self._become_ready(worker, message)
+        elif message["op"] == "info":
+            self.info = EngineInfo.from_wire(message["info"])
         elif message["op"] == "pong":
             self._missed_pongs = 0
         else:

@@ -66,13 +66,19 @@ def load(message: Message) -> WorkerEngine:
 
 
 def serve(pipe: PipeEnd, engine: WorkerEngine) -> None:
-    """Step the engine until the daemon closes the pipe (EOFError) or a step raises."""
+    """Step the engine until the daemon closes the pipe (EOFError) or a step raises.
+
+    `engine.info` is said again when it changed: a missing operator may have moved the model."""
+    told = engine.info
     while True:
         for message in pipe.receive(wait=not engine.busy):
             _obey(message, pipe, engine)
         if engine.busy:
             for request_id, outcome in engine.step():
                 pipe.send(_outcome(request_id, outcome))
+            if engine.info != told:
+                told = engine.info
+                pipe.send({"op": "info", "info": told.to_wire()})
 
 
 def _obey(message: Message, pipe: PipeEnd, engine: WorkerEngine) -> None:

@@ -48,6 +48,7 @@ class Fault(StrEnum):
     NAN = "nan"  # the rows at work end with a GlmError
     CRASH = "crash"  # SIGKILL to itself
     HANG = "hang"  # `step` never returns
+    MOVE = "move"  # the model goes on, on another device
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,6 +136,7 @@ class FakeEngine:
     def __post_init__(self) -> None:
         self._rows: dict[str, _Row] = {}
         self._previous = ""
+        self._device = "cpu"
         self._note(op="load", pid=os.getpid())
 
     @property
@@ -143,7 +145,7 @@ class FakeEngine:
             model="fake",
             family="code",
             architecture="fake",
-            device="cpu",
+            device=self._device,
             dtype="none",
             context_length=CONTEXT_LENGTH,
             memory_bytes=0,
@@ -251,6 +253,9 @@ class FakeEngine:
             case Fault.HANG:
                 while True:
                     time.sleep(3600)
+            case Fault.MOVE:
+                self._device = "npu"
+                return None
             case Fault.NAN:
                 pass
         return EngineFailed("The model's output is not finite.")

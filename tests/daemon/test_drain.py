@@ -36,6 +36,23 @@ async def test_streams_too_long_for_the_drain_are_ended(monkeypatch: pytest.Monk
             assert last["end"]["finish"] == "cancelled"
 
 
+async def test_nobody_can_connect_while_the_workers_end() -> None:
+    async with local_daemon() as here:
+        ended = asyncio.Event()
+        at_end: list[bool] = []
+
+        async def close() -> None:
+            at_end.append(here.daemon.listening)
+            await pool_close()
+            ended.set()
+
+        pool_close, here.pool.close = here.pool.close, close  # type: ignore[method-assign]
+        assert here.daemon.listening
+        here.daemon.begin_drain()
+        await asyncio.wait_for(ended.wait(), 5)
+        assert at_end == [False]
+
+
 async def test_patience_of_the_drain_is_under_ten_seconds() -> None:
     patience = Patience()
     assert patience.drain + patience.stop < 10.5

@@ -69,6 +69,20 @@ async def test_a_request_that_kills_twice_is_not_tried_again_and_others_live(
         assert here.pool.lanes["fake"].supervisor.restarts == 2
 
 
+async def test_a_model_that_moved_to_another_device_is_shown_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use(monkeypatch, fault=Fault.MOVE, at_step=2)
+    async with local_daemon() as here:
+        info = here.pool.lanes["fake"].supervisor.info
+        assert info is not None
+        assert info.device == "cpu"
+        assert await text_of(here)
+        assert await text_of(here)
+        status = (await here.http.get("/glm/v1/status")).json()
+        assert status["engines"][0]["info"]["device"] == "npu"
+
+
 async def test_not_finite_fails_the_request_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, fault=Fault.NAN, poison="poison")
     async with local_daemon() as here:
