@@ -137,16 +137,19 @@ class Editor:
     def request(self, method: str, params: Any) -> Answer:
         """Send a request and wait. Raises RuntimeError on an error or a dead server."""
         began = time.perf_counter()
-        number = self.send(method, params)
+        message = self.answer(self.send(method, params))
+        if "error" in message:
+            raise RuntimeError(f"{method}: {message['error']['message']}")
+        return Answer(result=message.get("result"), ms=1e3 * (time.perf_counter() - began))
+
+    def answer(self, number: int) -> dict[str, Any]:
+        """Wait for the answer to what was sent; others are dropped. Raises RuntimeError."""
         while True:
             message = self._answers.get(timeout=ANSWER_S)
             if message is None:
                 raise RuntimeError("the language server ended")
             if message.get("id") == number:
-                break
-        if "error" in message:
-            raise RuntimeError(f"{method}: {message['error']['message']}")
-        return Answer(result=message.get("result"), ms=1e3 * (time.perf_counter() - began))
+                return message
 
     def send(self, method: str, params: Any) -> int:
         """Send a request without waiting; returns its id."""

@@ -1,5 +1,7 @@
 """Keeps the connection to the daemon alive: back-off, circuit breaker, one notice an outage.
 
+A notice that was shown less than ten minutes ago is not shown again for the next outage.
+
 States, as the editor sees them in `glm/status`:
 
     idle ──> starting ──> loading ──> ready          a lost daemon goes back to starting
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -35,6 +38,7 @@ CONNECT_PATIENCE_S = 1.2  # how long a request waits for a daemon that is being 
 BY_HAND_PATIENCE_S = 30.0  # and one that the user made by hand
 READY_POLL_S = 0.3
 READY_PATIENCE_S = 600.0
+SAID_AGAIN_S = 600.0  # the same notice: the status line says it meanwhile
 PASSING = (NotReady, Overloaded, EngineFailed)  # mend by themselves; the status shows them
 
 log = logging.getLogger(__name__)
@@ -75,6 +79,7 @@ class DaemonLink:
         self._failures = 0  # attempts in a row that did not connect, for the back-off
         self._connected_at = 0.0
         self._outage = False  # a notice was shown and no completion came since
+        self._noticed: dict[str, float] = {}  # notices and when they were shown
         self._complained: set[str] = set()  # what only the user can mend and was told
 
     def connect(self) -> None:
@@ -90,6 +95,7 @@ class DaemonLink:
         await self._stop_trying()
         self._crashes.clear()
         self._complained.clear()
+        self._noticed.clear()
         self._connected.clear()
         self._tried.clear()
         self._failures = 0
@@ -272,6 +278,10 @@ class DaemonLink:
         """Change the state; a notice only for the first trouble of an outage."""
         worth_it = notice and not self._outage and message not in self._complained
         self._outage = self._outage or notice
+        if worth_it:
+            now = time.monotonic()
+            worth_it = now - self._noticed.get(message, -math.inf) > SAID_AGAIN_S
+            self._noticed[message] = now
         if notice and state is DaemonState.FAILED:
             self._complained.add(message)  # requests are going to say the same
         status = LinkStatus(state=state, message=message, notice=worth_it)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from glm_client.daemon_address import LocalDaemon, TeamDaemon
+from glm_lsp.features import progress
 from glm_lsp.features.configuration import address_of
 from glm_lsp.features.workspace_folders import WorkspaceFolders
 from glm_protocol.errors import BadRequest
@@ -128,7 +129,21 @@ async def test_a_url_that_is_refused_is_said_once(daemon: StubDaemon) -> None:
     await editor.server.close()
 
 
-async def test_status_and_progress(daemon: StubDaemon) -> None:
+async def test_connecting_to_a_daemon_that_runs_shows_no_progress(
+    daemon: StubDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "SHOWN_AFTER_S", 0.2)
+    editor = InProcessEditor()
+    await editor.initialize()
+    editor.open("x = ")
+    await editor.state("ready")
+    await asyncio.sleep(0.25)
+    assert not [m for m in editor.sent if "rogress" in m.get("method", "")]
+    await editor.server.close()
+
+
+async def test_status_and_progress(daemon: StubDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "SHOWN_AFTER_S", 0.0)
     daemon.ready = {"ready": False, "state": "starting", "detail": ""}
     editor = InProcessEditor()
     await editor.initialize()

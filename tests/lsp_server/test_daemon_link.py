@@ -99,7 +99,9 @@ async def test_the_first_request_connects(scene: Scene) -> None:
     assert len(scene.client.connects) == 1
 
 
-async def test_a_daemon_lost_under_a_request_is_started_again_with_one_notice(scene: Scene) -> None:
+async def test_a_daemon_lost_under_a_request_is_started_again_with_one_notice(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert await scene.complete()
     scene.client.failure = DaemonUnreachable("Cut.")
     assert not await scene.complete()
@@ -108,7 +110,13 @@ async def test_a_daemon_lost_under_a_request_is_started_again_with_one_notice(sc
     assert len(scene.notices()) == 1
     scene.client.failure = DaemonUnreachable("Cut.")
     assert not await scene.complete()
-    assert len(scene.notices()) == 2  # another outage: a completion came in between
+    assert len(scene.notices()) == 1  # another outage, but that was said already
+    scene.client.failure = None
+    assert await scene.complete()
+    monkeypatch.setattr(daemon_link, "SAID_AGAIN_S", 0.0)
+    scene.client.failure = DaemonUnreachable("Cut.")
+    assert not await scene.complete()
+    assert len(scene.notices()) == 2  # as if long after
 
 
 async def test_a_daemon_that_went_away_idle_is_replaced_without_a_word(scene: Scene) -> None:

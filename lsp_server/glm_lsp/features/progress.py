@@ -1,7 +1,11 @@
-"""`$/progress` while the daemon starts or its model loads, for editors that announce it."""
+"""`$/progress` while the daemon starts or its model loads, for editors that announce it.
+
+Only where it takes a moment: connecting to a daemon that runs already shows nothing.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 
 from glm_lsp.daemon_link import DaemonState, LinkStatus
@@ -9,6 +13,8 @@ from glm_lsp.rpc_errors import LspError
 from glm_lsp.session import Session
 
 WORDS = {DaemonState.STARTING: "starting the daemon", DaemonState.LOADING: "loading the model"}
+
+SHOWN_AFTER_S = 0.3
 
 
 class LoadingProgress:
@@ -39,7 +45,10 @@ class LoadingProgress:
         self._words = words
 
     async def _begin(self, token: str) -> None:
-        """Create the bar; when the editor allows it the work may be over already."""
+        """Create the bar; by then the work may be over already."""
+        await asyncio.sleep(SHOWN_AFTER_S)
+        if self._token != token:
+            return
         try:
             await self._session.ask("window/workDoneProgress/create", {"token": token})
         except LspError:
