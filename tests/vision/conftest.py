@@ -55,7 +55,9 @@ def read_reference(version: str) -> Reference:
 @lru_cache
 def read_model(version: str, attention: str = "sdpa") -> CogVLMForCausalLM:
     """Shared: a test that changes weights or hooks loads its own."""
-    return load_model(DATA / version, attn_implementation=attention)
+    model = load_model(DATA / version, attn_implementation=attention)
+    assert isinstance(model, CogVLMForCausalLM)
+    return model
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,8 @@ from glm_runtime.engine import EngineInfo, EngineOptions
 from glm_runtime.hub_cache import cached_folder
 from glm_runtime.model_config import read_fields
 from glm_runtime.model_registry import ModelRegistry
-from glm_vision.cogvlm_reader import CogVLMReader
 from glm_vision.model_folder import is_own_architecture, load_model
+from glm_vision.own_reader import OwnReader
 from glm_vision.vision_engine import VisionEngine
 from glm_vision.vision_model import VisionModel
 
@@ -54,7 +54,7 @@ def _open(
         taught = str(fields.get(TAUGHT_KEY) or "")
         # A taught model is so small that fp32 is no burden, and it was checked in fp32.
         own = load_model(folder, device=device, dtype=torch.float32 if taught else dtype)
-        return CogVLMReader(folder, own, taught=taught), str(own.config.model_type)
+        return OwnReader(folder, own, taught=taught), str(own.config.model_type)
     from glm_vision.transformers_reader import read_folder
 
     other = read_folder(folder, device=device, dtype=dtype)

@@ -7,7 +7,7 @@ declares are read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,7 @@ from glm_runtime.checkpoint import looks_finite
 from glm_runtime.model_config import read_fields
 from glm_runtime.quantized_weight import CONFIG_KEY, QuantizationScheme
 from glm_runtime.weight_files import weight_files
-from glm_vision.models.auto_classes import ARCHITECTURES, register_auto_classes
-from glm_vision.models.cogvlm import CogVLMForCausalLM
-from glm_vision.models.cogvlm_config import CogVLMConfig
+from glm_vision.models.auto_classes import ARCHITECTURES, OwnModel, register_auto_classes
 from glm_vision.models.vision_offload import VisionOffload
 from glm_vision.stored_tensors import check_names, tensors
 
@@ -35,7 +33,7 @@ def load_model(
     dtype: torch.dtype | None = None,
     attn_implementation: str = "sdpa",
     offload_vision: bool = False,
-) -> CogVLMForCausalLM:
+) -> OwnModel:
     """The model in evaluation mode; `dtype` None keeps the stored one.
 
     On the CPU in the stored dtype the weights stay mapped from their file: while no image comes,
@@ -47,17 +45,18 @@ def load_model(
     folder = Path(folder)
     register_auto_classes()
     raw = read_fields(folder)
-    config_class, model_class = architecture_of(raw)
+    config_class, build = architecture_of(raw)
     config = _config(folder, config_class, raw)
     config._attn_implementation = attn_implementation
     with torch.device("meta"):
-        model = model_class(config)
+        model = build(config)
     files = weight_files(folder)
     tied = set(model.all_tied_weights_keys)
     wanted = {name: weight.shape for name, weight in model.state_dict().items()}
-    check_names(files, wanted, optional=tied)
+    ignored = model._keys_to_ignore_on_load_unexpected or ()
+    check_names(files, wanted, optional=tied, ignored=ignored)
     target = torch.device("cpu") if offload_vision else torch.device(device)
-    for name, tensor in tensors(files, _scheme(folder, raw)):
+    for name, tensor in tensors(files, wanted, _scheme(folder, raw)):
         if not looks_finite(tensor):
             raise ModelUnusable(f"{folder}: {name} holds values that are not finite.")
         placed = tensor.to(device=target, dtype=dtype)
@@ -87,11 +86,22 @@ def is_own_architecture(raw: Mapping[str, Any]) -> bool:
     return True
 
 
-def architecture_of(raw: Mapping[str, Any]) -> tuple[type[CogVLMConfig], type[CogVLMForCausalLM]]:
-    """By `model_type`; a released file has none, and grouped keys tell CogVLM2 from CogVLM."""
+def architecture_of(
+    raw: Mapping[str, Any],
+) -> tuple[type[PreTrainedConfig], Callable[[Any], OwnModel]]:
+    """By `model_type`, and for released files by what they say instead of it.
+
+    CogVLM's and CogVLM2's have none and one class name; grouped keys tell them apart. CogAgent's
+    class name is its own. GLM-4V-9B's is any ChatGLM's; its `vision_config` tells it.
+    """
     model_type = raw.get("model_type")
-    if model_type is None and raw.get("architectures") == ["CogVLMForCausalLM"]:
+    names = raw.get("architectures")
+    if names == ["CogAgentForCausalLM"]:
+        model_type = "cogagent"
+    elif model_type is None and names == ["CogVLMForCausalLM"]:
         model_type = "cogvlm2" if "num_multi_query_heads" in raw else "cogvlm"
+    elif model_type == "chatglm" and raw.get("vision_config"):
+        model_type = "chatglm4v"
     for config_class, model_class in ARCHITECTURES:
         if config_class.model_type == model_type:
             return config_class, model_class
@@ -99,7 +109,7 @@ def architecture_of(raw: Mapping[str, Any]) -> tuple[type[CogVLMConfig], type[Co
     raise Unsupported(f"config.json names the architecture {model_type!r}; known here: {known}.")
 
 
-def _config(folder: Path, cls: type[CogVLMConfig], raw: Mapping[str, Any]) -> CogVLMConfig:
+def _config(folder: Path, cls: type[PreTrainedConfig], raw: Mapping[str, Any]) -> PreTrainedConfig:
     declared = {field.name for field in fields(cls)} - {f.name for f in fields(PreTrainedConfig)}
     try:
         return cls(**{key: value for key, value in raw.items() if key in declared})

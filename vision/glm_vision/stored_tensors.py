@@ -7,7 +7,8 @@ Nothing is read before names and shapes of every tensor are right. Which files t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -17,11 +18,18 @@ from glm_protocol.errors import ModelUnusable
 from glm_runtime.quantized_weight import SCALE_SUFFIX, QuantizationScheme, QuantizedWeight
 from glm_runtime.safetensors_header import read_header
 
-IGNORABLE = ".rotary_emb.inv_freq"  # a buffer that released checkpoints carry
 
+def check_names(
+    files: list[Path],
+    wanted: Mapping[str, torch.Size],
+    *,
+    optional: set[str],
+    ignored: Collection[str] = (),
+) -> None:
+    """Every wanted tensor once, in its shape, and no other but those whose names match `ignored`.
 
-def check_names(files: list[Path], wanted: Mapping[str, torch.Size], optional: set[str]) -> None:
-    """Every wanted tensor once, in its shape, and no other. Raises ModelUnusable."""
+    Raises ModelUnusable.
+    """
     found: dict[str, tuple[int, ...]] = {}
     for file in files:
         for stored in read_header(file):
@@ -35,7 +43,11 @@ def check_names(files: list[Path], wanted: Mapping[str, torch.Size], optional: s
     }
     folder = files[0].parent
     missing = sorted(set(wanted) - set(found) - optional)
-    foreign = sorted(name for name in set(found) - set(wanted) if not name.endswith(IGNORABLE))
+    foreign = sorted(
+        name
+        for name in set(found) - set(wanted)
+        if not any(re.search(pattern, name) for pattern in ignored)
+    )
     if missing or foreign:
         raise ModelUnusable(
             f"{folder} does not fit its config: {len(missing)} weights are missing"
@@ -50,9 +62,9 @@ def check_names(files: list[Path], wanted: Mapping[str, torch.Size], optional: s
 
 
 def tensors(
-    files: list[Path], scheme: QuantizationScheme | None = None
+    files: list[Path], wanted: Collection[str], scheme: QuantizationScheme | None = None
 ) -> Iterator[tuple[str, torch.Tensor]]:
-    """Every tensor, mapped from its file where it stays on the CPU. Raises ModelUnusable.
+    """Every wanted tensor, mapped from its file where it stays on the CPU. Raises ModelUnusable.
 
     With `scheme`, the matrices that have scales come multiplied out, as fp32.
     """
@@ -60,13 +72,13 @@ def tensors(
         try:
             with safe_open(file, framework="pt", device="cpu") as stored:
                 names = set(stored.keys())
-                for name in sorted(names):
+                for name in sorted(names & set(wanted)):
                     scaled = scheme is not None and name + SCALE_SUFFIX in names
                     if scaled and scheme is not None:
                         pair = {key: stored.get_tensor(key) for key in (name, name + SCALE_SUFFIX)}
                         weight = QuantizedWeight.from_tensors(pair, name, scheme)
                         yield name, weight.dequantize(torch.float32)
-                    elif not name.endswith((IGNORABLE, SCALE_SUFFIX)):
+                    else:
                         yield name, stored.get_tensor(name)
         except (SafetensorError, OSError, ValueError) as error:
             raise ModelUnusable(f"The weights file {file} cannot be read ({error}).") from error

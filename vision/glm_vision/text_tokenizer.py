@@ -25,6 +25,14 @@ class TextTokenizer(Protocol):
     def decode(self, ids: list[int]) -> str: ...
 
 
+class ControlTokenizer(TextTokenizer, Protocol):
+    """And what a chat of roles needs."""
+
+    def special(self, name: str) -> int:
+        """Id of a control token. Raises ModelUnusable where there is none of that name."""
+        ...
+
+
 class TokenizerFile:
     """A `tokenizer.json`. CogVLM-17B's repositories hold none: it is Vicuna-7B-v1.5's."""
 
@@ -53,3 +61,9 @@ class TokenizerFile:
     def decode(self, ids: list[int]) -> str:
         text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
         return text
+
+    def special(self, name: str) -> int:
+        found: int | None = self._tokenizer.token_to_id(name)
+        if found is None:
+            raise ModelUnusable(f"The model's tokenizer.json has no {name}.")
+        return found

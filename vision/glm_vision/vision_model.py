@@ -1,6 +1,6 @@
 """What the engine knows of any model that sees: turns in, tokens out. Two kinds implement it.
 
-`CogVLMReader` (our CogVLM family) and `TransformersReader` (whatever transformers can load).
+`OwnReader` (our CogVLM family) and `TransformersReader` (whatever transformers can load).
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ Shapes: B rows, L new tokens, F tokens of the whole history, D hidden, V vocabul
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -18,18 +19,16 @@ from transformers import Cache, DynamicCache, GenerationMixin, PreTrainedModel
 from transformers import initialization as init
 from transformers.masking_utils import create_causal_mask
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
-from transformers.utils.generic import (
-    TransformersKwargs,
-    can_return_tuple,
-    merge_with_config_defaults,
-)
+from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
 from glm_vision.models.cogvlm_config import CogVLMConfig
+from glm_vision.models.cross_attention import CrossStates
 from glm_vision.models.decoder_layer import VisualExpertLayer
 from glm_vision.models.eva_clip import PatchEmbedding
 from glm_vision.models.expert_route import ExpertRoute, vision_expert_mask
-from glm_vision.models.image_generation import ImageGeneration, Images, positions_of
+from glm_vision.models.image_generation import ImageGeneration, positions_of
+from glm_vision.models.image_slots import Images, fill_slots, history_types, refuse_unknown
 from glm_vision.models.rms_norm import RMSNorm
 from glm_vision.models.rotary import rotation
 from glm_vision.models.vision_tower import VisionTower
@@ -44,7 +43,7 @@ class CogVLMPreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
     supports_gradient_checkpointing = True
     _no_split_modules = ["VisualExpertLayer", "EvaLayer"]  # noqa: RUF012
     _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012
-    _keys_to_ignore_on_load_unexpected = [r"rotary_emb\.inv_freq$"]  # noqa: RUF012
+    _keys_to_ignore_on_load_unexpected = {r"rotary_emb\.inv_freq$"}  # noqa: RUF012
     _supports_flash_attn = True
     _supports_sdpa = True
     _supports_attention_backend = True
@@ -67,11 +66,13 @@ class CogVLMPreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
 class CogVLMModel(CogVLMPreTrainedModel):  # type: ignore[no-untyped-call]
     """Everything below the head."""
 
+    layer_class: type[VisualExpertLayer] = VisualExpertLayer
+
     def __init__(self, config: CogVLMConfig) -> None:
         super().__init__(config)
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size, config.pad_token_id)
         self.layers = nn.ModuleList(
-            VisualExpertLayer(config, index) for index in range(config.num_hidden_layers)
+            self.layer_class(config, index) for index in range(config.num_hidden_layers)
         )
         self.norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.vision = VisionTower(
@@ -79,7 +80,8 @@ class CogVLMModel(CogVLMPreTrainedModel):  # type: ignore[no-untyped-call]
             config,
             hidden=config.hidden_size,
             inner=config.intermediate_size,
-            downsample=config.downsample,
+            merged=config.tower.hidden_size if config.downsample else None,
+            patch_positions=config.patch_positions,
         )
         self.gradient_checkpointing = False
         self.post_init()  # type: ignore[no-untyped-call]
@@ -90,15 +92,7 @@ class CogVLMModel(CogVLMPreTrainedModel):  # type: ignore[no-untyped-call]
         Raises ValueError where a row's slots and its images do not match, so that no image is
         dropped and no slot is left empty.
         """
-        _check_slots(types_BL, images, self.config.image_slots)
-        embeds_BLD: torch.Tensor = self.embed_tokens(ids_BL)
-        pictures = [picture for row in images for picture in row]
-        if not pictures:
-            return embeds_BLD
-        pixels = torch.stack(pictures).to(device=embeds_BLD.device, dtype=embeds_BLD.dtype)
-        features_ITD = self.vision(pixels)
-        slots_BL1 = (types_BL == 1)[..., None]
-        return embeds_BLD.masked_scatter(slots_BL1, features_ITD.to(embeds_BLD.dtype))
+        return fill_slots(self.embed_tokens(ids_BL), types_BL, images, self.vision)
 
     @merge_with_config_defaults  # type: ignore[untyped-decorator]
     @capture_outputs  # type: ignore[untyped-decorator]
@@ -112,16 +106,17 @@ class CogVLMModel(CogVLMPreTrainedModel):  # type: ignore[no-untyped-call]
         past_key_values: Cache | None = None,
         inputs_embeds: torch.Tensor | None = None,
         use_cache: bool | None = None,
+        cross: CrossStates | None = None,
         **known: Any,
     ) -> BaseModelOutputWithPast:
-        """See `CogVLMForCausalLM.forward`."""
-        _refuse_unknown(known)
+        """See `CogVLMForCausalLM.forward`; `cross` is for layers that look at a second encoder."""
+        refuse_unknown(known)
         given = input_ids if input_ids is not None else inputs_embeds
         if given is None or (input_ids is not None and inputs_embeds is not None):
             raise ValueError("Give either input_ids or inputs_embeds.")
         length = given.shape[1]
         past = past_key_values.get_seq_length() if past_key_values is not None else 0
-        types_BF = _history(token_type_ids, given, past, placed=position_ids is not None)
+        types_BF = history_types(token_type_ids, given, past, placed=position_ids is not None)
         if position_ids is None:
             position_ids = positions_of(types_BF, attention_mask)[:, -length:]
         if input_ids is not None:
@@ -137,6 +132,7 @@ class CogVLMModel(CogVLMPreTrainedModel):  # type: ignore[no-untyped-call]
             position_ids=position_ids,
             attention_mask=attention_mask,
             past_key_values=past_key_values,
+            cross=cross,
         )
         return BaseModelOutputWithPast(
             last_hidden_state=self.norm(hidden_BLD), past_key_values=past_key_values
@@ -150,6 +146,7 @@ class CogVLMModel(CogVLMPreTrainedModel):  # type: ignore[no-untyped-call]
         position_ids: torch.Tensor,
         attention_mask: torch.Tensor | None,
         past_key_values: Cache | None,
+        cross: CrossStates | None,
     ) -> torch.Tensor:
         # Positions are withheld: patches that share one would be taken for packed sequences.
         mask = create_causal_mask(
@@ -166,7 +163,12 @@ class CogVLMModel(CogVLMPreTrainedModel):  # type: ignore[no-untyped-call]
         )
         for layer in self.layers:
             hidden_BLD = layer(
-                hidden_BLD, route=route, rotation=turned, mask=mask, past_key_values=past_key_values
+                hidden_BLD,
+                route=route,
+                rotation=turned,
+                mask=mask,
+                past_key_values=past_key_values,
+                cross=cross,
             )
         return hidden_BLD
 
@@ -175,12 +177,21 @@ class CogVLMForCausalLM(  # type: ignore[no-untyped-call]
     CogVLMPreTrainedModel, ImageGeneration, GenerationMixin
 ):
     _tied_weights_keys = {"lm_head.weight": "model.embed_tokens.weight"}  # noqa: RUF012
+    model_class: type[CogVLMModel] = CogVLMModel
 
     def __init__(self, config: CogVLMConfig) -> None:
         super().__init__(config)
-        self.model = CogVLMModel(config)
+        self.model = self.model_class(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()  # type: ignore[no-untyped-call]
+
+    def vision_pieces(self) -> Iterator[nn.Module]:
+        """Modules whose weights serve image tokens only, each small enough to copy by itself."""
+        yield from self.model.vision.pieces()
+        for layer in self.model.layers:
+            yield layer.self_attn.vision_expert_query_key_value
+            yield layer.self_attn.vision_expert_dense
+            yield layer.mlp.vision_mlp
 
     @can_return_tuple  # type: ignore[untyped-decorator]
     def forward(
@@ -230,42 +241,3 @@ class CogVLMForCausalLM(  # type: ignore[no-untyped-call]
             hidden_states=out.hidden_states,
             attentions=out.attentions,
         )
-
-
-def _history(
-    types: torch.Tensor | None, given: torch.Tensor, past: int, *, placed: bool
-) -> torch.Tensor:
-    """Types over the whole history, or over the new tokens where positions are known.
-
-    Raises ValueError where an image in the cache could be overlooked.
-    """
-    rows, length = given.shape[:2]
-    if types is None and (past == 0 or placed):
-        types = torch.zeros((rows, length), dtype=torch.long)
-    if types is None or not (placed or tuple(types.shape) == (rows, past + length)):
-        raise ValueError(
-            f"The history is {(rows, past + length)}: give token_type_ids of it all,"
-            " or position_ids as well."
-        )
-    return types.to(given.device)
-
-
-def _refuse_unknown(arguments: dict[str, Any]) -> None:
-    """A misspelt argument must not lose its picture. Raises TypeError."""
-    unknown = sorted(set(arguments) - TransformersKwargs.__optional_keys__ - {"return_dict"})
-    if unknown:
-        raise TypeError(f"forward does not take {', '.join(unknown)}")
-
-
-def _check_slots(types_BL: torch.Tensor, images: Images, slots: int) -> None:
-    """Every row's image slots are those of its images."""
-    if images and len(images) != len(types_BL):
-        raise ValueError(f"There are {len(images)} lists of images for {len(types_BL)} rows.")
-    counts = (types_BL == 1).sum(dim=1).tolist()
-    for row, count in enumerate(counts):
-        wanted = len(images[row]) * slots if images else 0
-        if count != wanted:
-            raise ValueError(
-                f"Row {row} has {count} image slots in token_type_ids;"
-                f" its images need {wanted} ({slots} each)."
-            )

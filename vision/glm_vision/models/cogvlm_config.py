@@ -23,6 +23,7 @@ class CogVLMConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
     # What the released code fixes per architecture instead of reading it from the file.
     vision_expert_qkv_bias: ClassVar[bool] = False
     downsample: ClassVar[bool] = False
+    patch_positions: ClassVar[bool] = False
     default_vision_config: ClassVar[dict[str, Any]] = {}
     sizes: ClassVar[tuple[str, ...]] = (
         "vocab_size",

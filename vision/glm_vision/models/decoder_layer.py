@@ -8,6 +8,7 @@ import torch
 from transformers import Cache
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from glm_vision.models.cross_attention import CrossStates
 from glm_vision.models.expert_route import ExpertRoute
 from glm_vision.models.rms_norm import RMSNorm
 from glm_vision.models.rotary import Rotation
@@ -35,6 +36,7 @@ class VisualExpertLayer(GradientCheckpointingLayer):  # type: ignore[no-untyped-
         rotation: Rotation,
         mask: torch.Tensor | None,
         past_key_values: Cache | None = None,
+        cross: CrossStates | None = None,
     ) -> torch.Tensor:
         attended_BLD, _ = self.self_attn(
             self.input_layernorm(x_BLD),
@@ -43,6 +45,11 @@ class VisualExpertLayer(GradientCheckpointingLayer):  # type: ignore[no-untyped-
             mask=mask,
             cache=past_key_values,
         )
-        x_BLD = x_BLD + attended_BLD
+        x_BLD = self.look_closer(x_BLD + attended_BLD, cross)
         out: torch.Tensor = x_BLD + self.mlp(self.post_attention_layernorm(x_BLD), route)
         return out
+
+    def look_closer(self, x_BLD: torch.Tensor, cross: CrossStates | None) -> torch.Tensor:
+        """What a layer does between attention and MLP; here nothing."""
+        assert cross is None, "these layers have one encoder"
+        return x_BLD

@@ -8,15 +8,12 @@ Shapes: B rows, F tokens of the whole history.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from transformers import GenerationMixin
 
 from glm_vision.models.expert_route import position_ids
-
-Images = Sequence[Sequence[torch.Tensor]]  # one list a row, of pixels (3, S, S)
 
 
 def positions_of(types_BF: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
@@ -29,6 +26,7 @@ class ImageGeneration(GenerationMixin):
     """For models whose forward takes `images` and `token_type_ids` (1 on image slots)."""
 
     config: Any
+    picture_inputs: ClassVar[tuple[str, ...]] = ("images",)  # arguments: one list a row
 
     if TYPE_CHECKING:  # transformers types `self` by a protocol that its own models do not meet
 
@@ -68,11 +66,11 @@ class ImageGeneration(GenerationMixin):
         self, input_ids: torch.Tensor, *args: Any, **kwargs: Any
     ) -> dict[str, Any]:
         """Images go in with the prompt only."""
-        images = kwargs.pop("images", None)
+        pictures = {name: kwargs.pop(name, None) for name in self.picture_inputs}
         prepare: Any = GenerationMixin.prepare_inputs_for_generation
         inputs: dict[str, Any] = prepare(self, input_ids, *args, **kwargs)
         if kwargs.get("is_first_iteration") or not kwargs.get("use_cache", True):
-            inputs["images"] = images
+            inputs |= pictures
         return inputs
 
     def _update_model_kwargs_for_generation(
@@ -88,11 +86,13 @@ class ImageGeneration(GenerationMixin):
         return updated
 
     def _expand_inputs_for_generation(
-        self, expand_size: int = 1, *args: Any, images: Images | None = None, **kwargs: Any
+        self, expand_size: int = 1, *args: Any, **kwargs: Any
     ) -> tuple[Any, dict[str, Any]]:
         """Beams and several answers repeat a row's images too."""
+        pictures = {name: kwargs.pop(name, None) for name in self.picture_inputs}
         expand: Any = GenerationMixin._expand_inputs_for_generation
         ids, expanded = expand(self, expand_size, *args, **kwargs)
-        if images is not None:
-            expanded["images"] = [row for row in images for _ in range(expand_size)]
+        for name, rows in pictures.items():
+            if rows is not None:
+                expanded[name] = [row for row in rows for _ in range(expand_size)]
         return ids, expanded

@@ -8,22 +8,28 @@ mapped file); each piece is copied to the device for the length of its own call.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 
-from glm_vision.models.cogvlm import CogVLMForCausalLM
+
+class SeeingModel(Protocol):
+    """A model that can say which of its modules serve image tokens only."""
+
+    def vision_pieces(self) -> Iterator[nn.Module]: ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
 
 
 class VisionOffload:
     """`fetches` counts the pieces copied so far: it stands still while text is decoded."""
 
-    def __init__(self, model: CogVLMForCausalLM, device: torch.device) -> None:
+    def __init__(self, model: SeeingModel, device: torch.device) -> None:
         """Move everything else to `device` and hook the vision pieces. For inference only."""
         self.device = device
         self.fetches = 0
-        pieces = list(vision_pieces(model))
+        pieces = list(model.vision_pieces())
         held = {id(weight) for piece in pieces for weight in piece.parameters()}
         for weight in model.parameters():
             if id(weight) not in held:
@@ -42,17 +48,3 @@ class VisionOffload:
     def _release(self, piece: nn.Module, *_: Any) -> None:
         for weight in piece.parameters():
             weight.data = self._home.pop(id(weight))
-
-
-def vision_pieces(model: CogVLMForCausalLM) -> Iterator[nn.Module]:
-    """Modules whose weights serve image tokens only, each small enough to copy by itself."""
-    tower = model.model.vision
-    yield tower.patch_embedding
-    yield from tower.transformer.layers
-    if tower.conv is not None:
-        yield tower.conv
-    yield tower.linear_proj
-    for layer in model.model.layers:
-        yield layer.self_attn.vision_expert_query_key_value
-        yield layer.self_attn.vision_expert_dense
-        yield layer.mlp.vision_mlp

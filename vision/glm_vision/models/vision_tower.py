@@ -8,6 +8,8 @@ D hidden width of the language model.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 from transformers import PreTrainedConfig
@@ -37,6 +39,19 @@ class GLUAdapter(nn.Module):
 class VisionTower(nn.Module):
     """`slots` tokens an image: 1,227 at 490 pixels, 2,306 at 1,344 with downsampling."""
 
+    @property
+    def slots(self) -> int:
+        side = self.tower.grid if self.conv is None else self.tower.grid // 2
+        return side * side + 2
+
+    def pieces(self) -> Iterator[nn.Module]:
+        """Its parts, each small enough to copy by itself; the borders are left out."""
+        yield self.patch_embedding
+        yield from self.transformer.layers
+        if self.conv is not None:
+            yield self.conv
+        yield self.linear_proj
+
     def __init__(
         self,
         tower: VisionTowerConfig,
@@ -44,16 +59,22 @@ class VisionTower(nn.Module):
         *,
         hidden: int,
         inner: int,
-        downsample: bool,
+        merged: int | None = None,
+        patch_positions: bool = False,
     ) -> None:
+        """`merged` patches, 2 x 2 to one, are that wide; `patch_positions` adds learned places
+        to the trunk's patches once more."""
         super().__init__()
         self.tower = tower
         self.patch_embedding = PatchEmbedding(tower)
         self.transformer = EvaTransformer(tower, config)
         self.conv: nn.Conv2d | None = None
-        if downsample:
-            self.conv = nn.Conv2d(tower.hidden_size, tower.hidden_size, kernel_size=2, stride=2)
-        self.linear_proj = GLUAdapter(tower.hidden_size, hidden, inner)
+        if merged is not None:
+            self.conv = nn.Conv2d(tower.hidden_size, merged, kernel_size=2, stride=2)
+        self.linear_proj = GLUAdapter(merged or tower.hidden_size, hidden, inner)
+        self.pos_embed: nn.Parameter | None = None
+        if patch_positions:
+            self.pos_embed = nn.Parameter(torch.zeros(tower.grid**2, tower.hidden_size))
         self.boi = nn.Parameter(torch.zeros(1, 1, hidden))
         self.eoi = nn.Parameter(torch.zeros(1, 1, hidden))
 
@@ -63,10 +84,15 @@ class VisionTower(nn.Module):
         if tuple(pixels_I3SS.shape[1:]) != wanted:
             raise ValueError(f"images are {tuple(pixels_I3SS.shape[1:])}, the model takes {wanted}")
         patches_INC = self.transformer(self.patch_embedding(pixels_I3SS))[:, 1:]
+        if self.pos_embed is not None:
+            patches_INC = patches_INC + self.pos_embed
         if self.conv is not None:
             grid_ICnn = patches_INC.transpose(1, 2).unflatten(2, (self.tower.grid, -1))
             patches_INC = self.conv(grid_ICnn).flatten(2).transpose(1, 2)
         features_ITD = self.linear_proj(patches_INC)
         borders = (border.expand(len(features_ITD), 1, -1) for border in (self.boi, self.eoi))
         first, last = borders
-        return torch.cat((first, features_ITD, last), dim=1)
+        slots_ITD = torch.cat((first, features_ITD, last), dim=1)
+        return (
+            slots_ITD / self.tower.scaling_factor if self.tower.scaling_factor != 1 else slots_ITD
+        )

@@ -26,6 +26,7 @@ class VisionTowerConfig:
     layer_norm_eps: float = 1e-6
     hidden_act: str = "gelu"
     dropout_prob: float = 0.0
+    scaling_factor: float = 1.0  # by which finished slots are divided (GLM-4V-9B)
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -39,6 +40,8 @@ class VisionTowerConfig:
             raise ValueError(f"num_positions {self.num_positions} is not {self.grid}² + 1")
         if self.hidden_size % self.num_heads:
             raise ValueError(f"hidden_size {self.hidden_size} does not split into heads")
+        if not self.scaling_factor > 0:
+            raise ValueError("vision_config.scaling_factor must be positive")
         if self.hidden_act != "gelu" or self.dropout_prob != 0:
             raise ValueError("only hidden_act 'gelu' and dropout_prob 0 are supported")
 
@@ -54,4 +57,8 @@ class VisionTowerConfig:
         return self.image_size // self.patch_size
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """As a file has it: released ones name the factor only where there is one."""
+        words = asdict(self)
+        if self.scaling_factor == 1:
+            del words["scaling_factor"]
+        return words

@@ -1,4 +1,4 @@
-"""Our CogVLM family behind the engine's interface."""
+"""Our own architectures behind the engine's interface."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ import torch
 
 from glm_protocol.errors import BadRequest
 from glm_vision.cell_reading import ModelCells
+from glm_vision.glm4v_processor import GLM4V9BProcessor
+from glm_vision.models.auto_classes import OwnModel
+from glm_vision.models.cogagent import CogAgentConfig
 from glm_vision.models.cogvlm import CogVLMForCausalLM
-from glm_vision.processor import CogVLMProcessor, Prompt
-from glm_vision.prompt_templates import Turn as Past
+from glm_vision.models.glm4v_9b import GLM4V9BConfig
+from glm_vision.processor import CogAgentProcessor, CogVLMProcessor, Prompt
 from glm_vision.text_tokenizer import TokenizerFile
 from glm_vision.token_stream import Sampling, TokenStream
 from glm_vision.vision_model import CellReader, Started, Turn
 
 
-class CogVLMReader:
-    """Has no system role: a system turn's text goes before the question."""
-
+class OwnReader:
     sees = True
 
-    def __init__(self, folder: Path, model: CogVLMForCausalLM, *, taught: str = "") -> None:
+    def __init__(self, folder: Path, model: OwnModel, *, taught: str = "") -> None:
         """Raises ModelUnusable where there is no tokenizer."""
         self.model = model
         self.tokenizer = TokenizerFile(folder)
-        self.processor = CogVLMProcessor(self.tokenizer, model.config)
+        self.processor = processor_of(model, self.tokenizer)
         self.taught = taught
 
     @property
     def cell_reader(self) -> CellReader | None:
-        if not self.taught:
+        if not self.taught or not isinstance(self.model, CogVLMForCausalLM):
             return None
         return ModelCells(self.model, self.tokenizer)
 
@@ -57,7 +58,9 @@ class CogVLMReader:
             name: value.to(device) if isinstance(value, torch.Tensor) else value
             for name, value in batch.items()
         }
-        inputs["images"] = [[p.to(device, dtype) for p in row] for row in batch["images"]]
+        for name in self.model.picture_inputs:
+            if name in batch:
+                inputs[name] = [[p.to(device, dtype) for p in row] for row in batch[name]]
         return Started(
             tokens=TokenStream(self.model, inputs, sampling),
             rows=len(prompts),
@@ -69,12 +72,15 @@ class CogVLMReader:
         return self.tokenizer.decode(list(token_ids))
 
     def _prompt(self, turns: Sequence[Turn]) -> Prompt:
-        """Every picture of the chat comes first, as the architecture wants it."""
         if not turns or turns[-1].role != "user":
             raise BadRequest("The last turn must be the user's.")
-        pictures = [picture for turn in turns for picture in turn.pictures]
-        system = "".join(f"{turn.text}\n" for turn in turns if turn.role == "system")
-        spoken = [turn for turn in turns if turn.role != "system"]
-        pairs = zip(spoken[:-1:2], spoken[1:-1:2], strict=False)
-        past = [Past(question=asked.text, answer=said.text) for asked, said in pairs]
-        return self.processor.prompt(system + spoken[-1].text, history=past, images=pictures)
+        return self.processor.chat(turns)
+
+
+def processor_of(model: OwnModel, tokenizer: TokenizerFile) -> CogVLMProcessor | GLM4V9BProcessor:
+    """By the model's configuration. Raises ModelUnusable where the tokenizer does not fit."""
+    if isinstance(model.config, GLM4V9BConfig):
+        return GLM4V9BProcessor(tokenizer, model.config)
+    if isinstance(model.config, CogAgentConfig):
+        return CogAgentProcessor(tokenizer, model.config)
+    return CogVLMProcessor(tokenizer, model.config)
