@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 
+from recipes.nano_translate.bold import BoldWriter
 from recipes.nano_translate.class_generator import class_unit
 from recipes.nano_translate.generator import FunctionWriter
 from recipes.nano_translate.naming import HELD_OUT, TRAIN, Names
@@ -13,14 +14,20 @@ from recipes.nano_translate.patterns import patterned
 from recipes.nano_translate.program import ClassUnit, Expr, Function, Stmt, Unit, held_out
 
 CLASS_SHARE, PATTERN_SHARE = 0.14, 0.14
+BOLD_SHARE = 0.4  # of the programs that only train
 
 
 def draw(
     chance: random.Random,
     lists: dict[str, list[str]],
     sizes: tuple[float, float, float] = (3, 5, 2),
+    *,
+    bold: float = 0.0,
 ) -> Unit:
-    """A unit; `sizes` weighs functions of one, two and three main statements."""
+    """A unit; `sizes` weighs functions of one, two and three main statements.
+
+    `bold` is the share of functions with what some inputs fail on (`bold.py`).
+    """
     while True:
         names = Names(lists, chance)
         roll = chance.random()
@@ -29,7 +36,8 @@ def draw(
             unit = class_unit(chance, names)
         else:
             size = chance.choices((1, 2, 3), sizes)[0]
-            writer = FunctionWriter(chance, names, size=size)
+            kind = BoldWriter if bold and chance.random() < bold else FunctionWriter
+            writer = kind(chance, names, size=size)
             unit = patterned(writer) if roll < CLASS_SHARE + PATTERN_SHARE else writer.function()
         if sound(unit):
             return unit
@@ -40,7 +48,11 @@ def draw_split(
 ) -> Unit:
     """A unit of one split: shapes and names of the other never occur in it."""
     while True:
-        unit = draw(chance, HELD_OUT if testing else TRAIN, sizes)
+        unit = (
+            draw(chance, HELD_OUT, sizes)
+            if testing
+            else draw(chance, TRAIN, sizes, bold=BOLD_SHARE)
+        )
         if held_out(unit) == testing:
             return unit
 

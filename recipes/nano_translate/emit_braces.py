@@ -134,16 +134,19 @@ class BraceEmitter(Emitter):
         return [self.declare(stmt.names[0], stmt.types[0], value)]
 
     def class_rest(self, unit: ClassUnit, fields: Lines, made: str, this: str) -> Lines:
-        """Fields, the constructor that `made` heads, methods, as Java and C++ have them."""
+        """Fields, the constructor that `made` heads, methods, as Java and C++ have them.
+
+        Late fields stand beside their assignments; `class_fields` moves them before the constructor.
+        """
         body = [self.tag(made, self.tick())]
-        for field, start in zip(unit.fields, unit.start, strict=True):
+        for held, field, start in zip(fields, unit.fields, unit.start, strict=False):
+            event = self.tick()
             line = f"{self.indent * 2}{this}{self.name(field.name)} = {self.expr(start)};"
-            body.append(self.tag(line, self.tick()))
-        end = self.tick()
-        body.append(self.tag(f"{self.indent}}}", end))
-        if self.late_fields:
-            fields = [self.tag(line.partition("\0")[0], end) for line in fields]
-        lines = [*body, *fields] if self.late_fields else [*fields, *body]
+            if self.late_fields:
+                body.append(self.tag(held.partition("\0")[0], event))
+            body.append(self.tag(line, event))
+        body.append(self.tag(f"{self.indent}}}", self.tick()))
+        lines = body if self.late_fields else [*fields, *body]
         for method in unit.methods:
             whole = self.whole_function(method, method=True)
             lines += ["", *(self.indent + line for line in whole)]

@@ -160,24 +160,28 @@ class GoEmitter(BraceEmitter):
         name = self.name(unit.name)
         self._doc_event, head = self.tick(), self.tick()
         lines = [*self.doc(unit.doc), self.tag(f"type {name} struct {{", head)]
+        fields = []
         for field in unit.fields:
             line = f"{self.indent}{self.name(field.name)} {self.type(field.type)}"
-            lines.append(self.tag(line, self.tick()))
-        lines.append(self.tag("}", self.tick()))
-        lines.append(
-            self.tag(f"func New{name}({self.params(unit.params)}) *{name} {{", self.tick())
-        )
+            fields.append(self.tag(line, self.tick()))
+        closed = self.tag("}", self.tick())
+        if not self.late_fields:
+            lines += [*fields, closed]
+        made = f"func New{name}({self.params(unit.params)}) *{name} {{"
+        lines.append(self.tag(made, self.tick()))
         parts = []
-        for field, start in zip(unit.fields, unit.start, strict=True):
-            self.tick()
-            parts.append(f"{self.name(field.name)}: {self.expr(start)}")
+        for held, field, start in zip(fields, unit.fields, unit.start, strict=True):
+            event, part = self.tick(), f"{self.name(field.name)}: {self.expr(start)}"
+            parts.append(part)
+            if self.late_fields:
+                lines.append(self.tag(held.partition("\0")[0], event))
+            if self.in_pieces:
+                lines.append(self.tag(f"{self.indent * 2}{part},", event))
         end = self.tick()
-        lines += [
-            self.tag(f"{self.indent}return &{name}{{{', '.join(parts)}}}", end),
-            self.tag("}", end),
-        ]
-        if self.late_fields:
-            lines = [self.tag(line.partition("\0")[0], end) for line in lines]
+        if not self.in_pieces:
+            made = f"{self.indent}return &{name}{{{', '.join(parts)}}}"
+            lines.append(self.tag(made, end))
+        lines.append(self.tag("}", end))
         for method in unit.methods:
             lines += ["", *self.whole_function(method, method=True, owner=unit.name)]
         return lines

@@ -37,7 +37,9 @@ class Emitter:
         self._flags: dict[str, bool] = {}
         self._events = 0
         self._doc_event = 0
-        self.late_fields = False
+        # How a translation is written before `glm_codegen.translation.class_fields` has put it
+        # together: fields beside their assignments; what Go's constructor returns, line by line.
+        self.late_fields = self.in_pieces = False
 
     # events: places in the tree, in order, the same for every language
 

@@ -179,6 +179,7 @@ def main() -> None:
     """Set the run up and train."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, required=True, help="over all resumes")
+    parser.add_argument("--peak", type=float, default=1.0, help="of the rate; less when going on")
     parser.add_argument("--rows", type=int, default=6)
     parser.add_argument("--length", type=int, default=384)
     parser.add_argument("--sizes", type=float, nargs=3, default=(4, 4, 1))
@@ -204,12 +205,13 @@ def main() -> None:
         if not arguments.continued:
             start_placeholders(learner.model, tokenizer)
     train(learner, progress, form, pad, arguments.rows, arguments.length, tuple(arguments.sizes),
-          horizon, arguments.compile)  # fmt: skip
+          horizon, arguments.compile, arguments.peak)  # fmt: skip
 
 
 def train(
     learner: Learner, progress: Progress, form: NanoTranslateFormat, pad: int, rows: int,
     length: int, sizes: tuple[float, float, float], horizon: Horizon, compiled: bool,
+    peak: float,
 ) -> None:  # fmt: skip
     """Run to the horizon or a signal; saves along the way and at the end."""
     stop = Stop()
@@ -229,7 +231,7 @@ def train(
         elapsed, total = time.monotonic() - began, horizon.seconds()
         if stop.asked or elapsed >= total:
             break
-        factor = rate_factor(step=progress.step, elapsed_s=elapsed, total_s=total)
+        factor = peak * rate_factor(step=progress.step, elapsed_s=elapsed, total_s=total)
         batch = packer.batch()
         loss = run(batch.tokens_BT, batch.pair_BT, batch.places_K, batch.targets_K, batch.weights_K)
         loss.backward()

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import pairwise
 
 from glm_codegen.translation.declared_words import declared_words
 from glm_codegen.translation.lexemes import Lexeme, LexemeKind, lex
@@ -468,6 +469,8 @@ def _opens_block(line: Sequence[Lexeme]) -> bool:
     if not line:
         return True
     last, words = line[-1].text, [lexeme.text for lexeme in line]
+    if last == "]" and any(pair == (")", ":") for pair in pairwise(words)):
+        return True  # a function whose written result is an array
     if last in ("=", ",", "return", ":=", "]", ":", "(") or "interface" in words[-1:]:
         return False
     if words[0] in ("return", "var") or any(word in ("=", ":=") for word in words):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from glm_codegen.translation.class_fields import ClassFields
 from glm_codegen.translation.nano_format import NanoPrompt, NanoTranslateFormat
 from glm_codegen.translation.restore import Restorer
 from glm_runtime.causal_model import Logits, as_array
@@ -30,6 +31,7 @@ class OutlineAnswer:
         """Everything is this row's own."""
         self.restorer = restorer
         self._form, self._sampler = form, sampler
+        self._class_fields = ClassFields(target=restorer.target)
         self._lines = list(reversed(prompt.lines))
         self._forced: list[int] = []
         self._closing = False
@@ -37,6 +39,7 @@ class OutlineAnswer:
         self._said: list[int] = []
         self._decoder = form.decoder()
         self._given = 0
+        self._begun = False
         never = {
             form.system,
             form.answer,
@@ -82,20 +85,27 @@ class OutlineAnswer:
         return self._take(text[:whole]) if whole > 0 else ""
 
     def finish(self) -> str:
-        """The last line."""
+        """The last line, and what waited for it."""
         self.add("")
-        return self._take(self._decoder.text[self._given :])
+        last = self._take(self._decoder.text[self._given :])
+        return last + self._restored(self._class_fields.finish())
 
     def stop_by_model(self) -> str:
         """The last line."""
         return self.finish()
 
     def _take(self, text: str) -> str:
-        """Lines that begin with their line end; the answer's very first loses it."""
-        first = self._given == 0
+        """Whole lines, each of which begins with its line end."""
         self._given += len(text)
-        restored = "\n".join(self.restorer.line(line) for line in text.split("\n")) if text else ""
-        return restored.removeprefix("\n") if first else restored
+        lines = text.removeprefix("\n").split("\n") if text else []
+        return self._restored([out for line in lines for out in self._class_fields.take(line)])
+
+    def _restored(self, lines: list[str]) -> str:
+        """Lines as they are shown; the answer's very first has no line end before it."""
+        if not lines:
+            return ""
+        first, self._begun = not self._begun, True
+        return ("" if first else "\n") + "\n".join(self.restorer.line(line) for line in lines)
 
     def report(self) -> Mapping[str, object]:
         """Names of the source and what they became."""

@@ -70,6 +70,13 @@ def test_types_of_jsdoc_are_written_at_the_parameters() -> None:
     ]
 
 
+def test_a_function_whose_result_is_an_array_has_lines() -> None:
+    found = outline(
+        "/** @returns {number[]} */\nfunction f() {\n  return [];\n}", "javascript", [1]
+    )
+    assert len(found.lines) == 3
+
+
 def test_a_word_of_the_library_that_the_code_declares_is_a_name() -> None:
     assert lines("int f(int n) {\n  int count = 0;\n  count += n;\n  return count;\n}", "cpp")[
         1:

@@ -65,7 +65,7 @@ def test_aligned_lines_are_the_whole_translation(
         return
     chance = random.Random(7)
     for _ in range(6):
-        unit = draw(chance, TRAIN)
+        unit = draw(chance, TRAIN, bold=0.5)
         lowered = lower(unit, source, None)
         aligned = align(unit, source, target, form)
         made = Restorer(outline=aligned.outline, source=source, target=target)
@@ -73,7 +73,7 @@ def test_aligned_lines_are_the_whole_translation(
         decoded = form.placeholders.decode(form.placeholders.encode("\n" + "\n".join(said)))
         restored = [made.line(line) for line in decoded[1:].split("\n")]
         emitter = target_emitter(target)
-        emitter.late_fields = source in ("python", "javascript")
+        emitter.late_fields, emitter.in_pieces = source in ("python", "javascript"), True
         wanted = [line for line in emitter.unit(lowered.unit).split("\n") if line]
         assert restored == wanted
 
