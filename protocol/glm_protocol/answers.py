@@ -46,10 +46,11 @@ class TokenCounts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """`step` of `steps` are done."""
+    """`step` of `steps` are done; `preview`: the picture so far, base64 of a PNG, if asked for."""
 
     step: int
     steps: int
+    preview: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,7 +26,9 @@ Pixels = Annotated[int, Ge(1), Le(4096)]
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DrawRequest:
     """`width` and `height` are exact. `image` and `mask` (base64 of files) redraw a region:
-    what the mask shows white. A `seed` of None is chosen by the engine and reported."""
+    what the mask shows white, or the option `box` ("X,Y,W,H") holds; the option `size` "given"
+    takes the image's size. A `seed` of None is chosen by the engine and reported. `previews`: how
+    many pictures of the work in progress are wanted with the steps."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID_EXTRA
     kind: ClassVar[str] = "draw"
@@ -38,6 +40,7 @@ class DrawRequest:
     height: Pixels = 128
     count: Annotated[int, Ge(1), Le(16)] = 1
     transparent: bool = False
+    previews: Annotated[int, Ge(0), Le(16)] = 0
     image: Annotated[str, MaxLen(MAX_IMAGE)] = ""
     mask: Annotated[str, MaxLen(MAX_IMAGE)] = ""
     options: Annotated[Mapping[Name, Annotated[str, MaxLen(4096)]], MaxLen(16)] = field(

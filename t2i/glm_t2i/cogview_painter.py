@@ -23,6 +23,7 @@ import torch
 from PIL import Image
 
 from glm_protocol.errors import BadRequest, EngineFailed
+from glm_t2i.given_picture import marks_all
 from glm_t2i.models.cogview import CogView
 from glm_t2i.models.key_value_cache import KeyValueCache
 from glm_t2i.models.pixels import normalised
@@ -92,6 +93,10 @@ class CogViewPainter:
         self._text(painting.prompt)
         self._best_of(painting)
         self._guidance(painting)
+        if painting.region is not None and marks_all(painting.region):
+            raise BadRequest(
+                "This model draws into a part of a picture.", remedy="Mark it: a box or a mask."
+            )
 
     def paint(self, painting: Painting) -> Strokes:
         codes_Bhw = yield from self._codes(painting)
@@ -174,6 +179,7 @@ class CogViewPainter:
         guidance, edge = self._guidance(painting), self._layout.edge
         tokens_BN = torch.tensor(given_n).repeat(samples, 1)
         steps = len(holes)
+        preview = self._previews(painting, holes)
         for step, place in enumerate(holes):
             with torch.inference_mode():
                 logits = [stream.logits(tokens_BN, place) for stream in streams]
@@ -184,8 +190,26 @@ class CogViewPainter:
                 if not bool(logits_BV.isfinite().all()):
                     raise EngineFailed("The model's output is not finite.")
                 tokens_BN[:, place] = self._chosen(logits_BV, painting.temperature, generators)
-            yield Step(step=step + 1, steps=steps)
+            yield Step(step=step + 1, steps=steps, preview=preview(step, tokens_BN[0]))
         return tokens_BN.view(samples, edge, edge)
+
+    def _previews(
+        self, painting: Painting, holes: list[int]
+    ) -> Callable[[int, torch.Tensor], Image.Image | None]:
+        """The first sample so far, as often as it is wanted; what is not drawn yet is white."""
+        edge, most = self._layout.edge, len(holes)
+        at = {most * (n + 1) // (painting.previews + 1) - 1 for n in range(painting.previews)}
+        white = Image.new("RGB", (self.edge_pixels, self.edge_pixels), "white")
+        blank_n = self.encoded(white).flatten() if at else torch.empty(0)
+
+        def preview(step: int, tokens_N: torch.Tensor) -> Image.Image | None:
+            if step not in at:
+                return None
+            codes_N = tokens_N.clone()
+            codes_N[holes[step + 1 :]] = blank_n[holes[step + 1 :]]
+            return self.decoded(codes_N.view(edge, edge))
+
+        return preview
 
     def _chosen(
         self, logits_BV: torch.Tensor, temperature: float, generators: list[torch.Generator]

@@ -31,6 +31,7 @@ from glm_t2i.assets.css_palette import palette_of
 from glm_t2i.assets.icon_sets import ICON_SETS, SIDE
 from glm_t2i.assets.picture_formats import as_format, check_format
 from glm_t2i.assets.saved_recipe import read_recipe
+from glm_t2i.given_picture import read_box
 from glm_t2i.png_file import picture_from_bytes, png_bytes
 
 MOST_SIDE = 4096
@@ -80,7 +81,8 @@ def arguments() -> argparse.ArgumentParser:
         "--change",
         type=Path,
         metavar="FILE",
-        help="draw into this picture, inside --mask (white) or --box",
+        help="draw into this picture, inside --mask (white) or --box; models that follow a "
+        "picture take the whole of it",
     )
     parser.add_argument("--mask", type=Path, metavar="FILE", help="white is drawn anew")
     parser.add_argument("--box", metavar="X,Y,W,H", help="pixels that are drawn anew")
@@ -116,10 +118,10 @@ def request_from(options: argparse.Namespace) -> DrawRequest:
         if options.size:
             raise BadRequest("An icon set has its own sizes.", remedy="Leave --size out.")
         width = height = SIDE
-    image, mask = _change(options)
+    image, mask, region = _change(options)
     if image is not None and not options.size:
         width, height = image.size
-    words = dict(_option(text) for text in options.option)
+    words = dict(_option(text) for text in options.option) | region
     if options.palette is not None:
         words["palette"] = palette_of(options.palette)
     return DrawRequest(
@@ -162,28 +164,21 @@ def _again(options: argparse.Namespace) -> DrawRequest:
     )  # fmt: skip
 
 
-def _change(options: argparse.Namespace) -> tuple[Image.Image | None, Image.Image | None]:
-    """The picture to be changed and its mask."""
+def _change(
+    options: argparse.Namespace,
+) -> tuple[Image.Image | None, Image.Image | None, dict[str, str]]:
+    """The picture to be changed, its mask, and its box as an option."""
     if options.change is None:
         if options.mask is not None or options.box is not None:
             raise BadRequest("--mask and --box need --change FILE.")
-        return None, None
-    if (options.mask is None) == (options.box is None):
-        raise BadRequest("--change needs --mask FILE or --box X,Y,W,H.")
+        return None, None, {}
+    if options.mask is not None and options.box is not None:
+        raise BadRequest("Give --mask or --box, not both.")
     image = _read(options.change)
-    if options.mask is not None:
-        return image, _read(options.mask)
-    parts = options.box.split(",")
-    if len(parts) != 4 or not all(part.strip().isdecimal() for part in parts):
-        raise BadRequest(
-            f"{options.box[:40]!r} is no box.", remedy="Write it as X,Y,W,H in pixels."
-        )
-    x, y, width, height = map(int, parts)
-    if not (width and height and x + width <= image.width and y + height <= image.height):
-        raise BadRequest(f"The box {options.box[:40]} is not inside the picture.")
-    mask = Image.new("L", image.size)
-    mask.paste(255, (x, y, x + width, y + height))
-    return image, mask
+    if options.box is None:
+        return image, None if options.mask is None else _read(options.mask), {}
+    read_box(options.box, image.size)
+    return image, None, {"box": options.box}
 
 
 def _read(file: Path) -> Image.Image:

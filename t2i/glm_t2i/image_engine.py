@@ -14,7 +14,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -28,6 +28,7 @@ from glm_protocol.requests import AnyRequest
 from glm_runtime.engine import EngineInfo, EngineOptions
 from glm_runtime.hub_cache import cached_folder
 from glm_runtime.model_registry import ModelRegistry
+from glm_t2i.given_picture import given_picture, region_of
 from glm_t2i.painter_loading import load_painter
 from glm_t2i.painting import Painted, Painter, Painting, Step
 from glm_t2i.picture_finish import (
@@ -37,12 +38,12 @@ from glm_t2i.picture_finish import (
     measured_alpha,
     read_palette,
 )
-from glm_t2i.png_file import picture_from_base64, png_bytes
+from glm_t2i.png_file import png_bytes
 
 Event = tuple[str, Chunk | GlmError]
 Clock = Callable[[], float]
 MOST_PROGRESS = 50  # notices of progress per picture
-ENGINE_OPTIONS = frozenset({"palette", "mask_form"})
+ENGINE_OPTIONS = frozenset({"palette", "mask_form", "box", "size"})
 MOST_SEED = 2**53 - 1
 # Below it one thread is as quick, and does not wait at barriers for a core that others use.
 SMALL_BYTES = 256 << 20
@@ -95,8 +96,8 @@ class ImageEngine:
     def busy(self) -> bool:
         return bool(self._queue or self._outbox)
 
-    def submit(self, request: AnyRequest) -> str:
-        """Queue a drawing. Raises BadRequest, PromptTooLong, Unsupported."""
+    def submit(self, request: AnyRequest, *, tenant: str = "") -> str:
+        """Queue a drawing, of whatever tenant. Raises BadRequest, PromptTooLong, Unsupported."""
         if not isinstance(request, DrawRequest):
             raise Unsupported(
                 f"The model {self._model} draws pictures and cannot {request.kind}.",
@@ -109,7 +110,9 @@ class ImageEngine:
         seed = secrets.randbelow(2**31) if request.seed is None else request.seed
         if seed + request.count - 1 > MOST_SEED:
             raise BadRequest("The seed is too large for so many pictures.")
-        paintings = self._paintings(request, seed)
+        given = given_picture(request)
+        request = _sized(request, given)
+        paintings = self._paintings(request, given, seed)
         for painting in paintings:
             self._painter.check(painting)
         for older in [row for row in self._queue if row.request.document == request.document]:
@@ -179,9 +182,10 @@ class ImageEngine:
         end = End(finish=finish, model=self._model, timings_ms=timings, report=report)
         return Chunk(end=end)
 
-    def _paintings(self, request: DrawRequest, seed: int) -> list[Painting]:
-        given = picture_from_base64(request.image, "picture") if request.image else None
-        region = self._region(request, given)
+    def _paintings(
+        self, request: DrawRequest, given: Image.Image | None, seed: int
+    ) -> list[Painting]:
+        region = region_of(request, given)
         if "palette" in request.options:
             read_palette(request.options["palette"])
         options = {
@@ -191,26 +195,10 @@ class ImageEngine:
             Painting(
                 prompt=request.prompt, width=request.width, height=request.height,
                 seed=seed + index, temperature=request.temperature,
-                given=given, region=region, options=options,
+                given=given, region=region, options=options, previews=request.previews,
             )
             for index in range(request.count)
         ]  # fmt: skip
-
-    def _region(self, request: DrawRequest, given: Image.Image | None) -> Image.Image | None:
-        """White is drawn anew; of a mask of OpenAI's form, what is clear."""
-        if not request.mask:
-            return None if given is None else Image.new("L", given.size, 255)
-        if given is None:
-            raise BadRequest("There is a mask but no picture.", remedy="Send both.")
-        mask = picture_from_base64(request.mask, "mask")
-        if request.options.get("mask_form") == "alpha":
-            mask = mask.convert("RGBA").getchannel("A").point(lambda value: 255 - value)
-        mask = mask.convert("L")
-        if mask.size != given.size:
-            raise BadRequest("Mask and picture differ in size.", remedy="Make them equal.")
-        if mask.getextrema()[1] == 0:
-            raise BadRequest("The mask marks nothing to draw.", remedy="White is drawn anew.")
-        return mask
 
     def _work(
         self, request: DrawRequest, paintings: list[Painting]
@@ -256,10 +244,25 @@ class ImageEngine:
 def _progress(stroke: Step, index: int, pictures: int) -> Chunk:
     """Progress over all pictures, thinned; a chunk without it where it is not worth a notice."""
     every = max(1, stroke.steps // MOST_PROGRESS)
-    if stroke.step % every and stroke.step != stroke.steps:
+    if stroke.step % every and stroke.step != stroke.steps and stroke.preview is None:
         return Chunk()
     step, steps = index * stroke.steps + stroke.step, pictures * stroke.steps
-    return Chunk(progress=Progress(step=step, steps=steps))
+    return Chunk(progress=Progress(step=step, steps=steps, preview=_preview(stroke)))
+
+
+def _preview(stroke: Step) -> str:
+    if stroke.preview is None:
+        return ""
+    return base64.b64encode(png_bytes(stroke.preview, {})).decode("ascii")
+
+
+def _sized(request: DrawRequest, given: Image.Image | None) -> DrawRequest:
+    """With the size of the given picture where the option `size` is "given"."""
+    if request.options.get("size") != "given":
+        return request
+    if given is None:
+        raise BadRequest("There is no picture whose size could be taken.", remedy="Say the size.")
+    return replace(request, width=given.width, height=given.height)
 
 
 def load_engine(options: EngineOptions) -> ImageEngine:

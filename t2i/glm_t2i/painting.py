@@ -20,6 +20,7 @@ class Painting:
 
     `given` and `region` (one size; white in `region` is drawn anew) where a picture is changed.
     `options`: words that only some painters know, as the request brought them.
+    `previews`: how often the picture so far is wanted meanwhile, where the painter has one.
     """
 
     prompt: str
@@ -30,14 +31,16 @@ class Painting:
     given: Image.Image | None = None
     region: Image.Image | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    previews: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """`step` of `steps` are done."""
+    """`step` of `steps` are done; `preview`: the picture so far, where one was wanted."""
 
     step: int
     steps: int
+    preview: Image.Image | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -96,6 +96,8 @@ async def test_link_goes_where_the_cursor_is(
         ({"count": 17}, "count may be"),
         ({"target": "http://x/y.png"}, "no file of this machine"),
         ({"position": {"line": 0, "character": 0}}, "needs its textDocument"),
+        ({"previews": 17}, "previews may be"),
+        ({"options": "no"}, "options is an object"),
     ],
 )
 async def test_what_makes_no_sense_is_refused(
@@ -122,6 +124,46 @@ async def test_nothing_is_written_outside_or_in_another_format(
         reply = await editor.reply(editor.request("glm/drawImage", asked))
         assert words in reply["error"]["message"]
     assert daemon.requests == []
+
+
+async def test_a_picture_is_drawn_into_beside_itself(
+    editor: InProcessEditor, daemon: StubDaemon, tmp_path: Path
+) -> None:
+    work = tmp_path / "w"
+    work.mkdir()
+    opened(editor, work)
+    (work / "photo.jpg").write_bytes(b"a photo")
+    (work / "photo.png").write_bytes(b"mine")
+    (tmp_path / "secret.png").write_bytes(b"not in the folder")
+    daemon.raw_answer = answer()
+    change = {"change": (work / "photo.jpg").as_uri(), "box": "1,2,3,4"}
+    result = await editor.ask("glm/drawImage", params(**change, options={"best_of": 4}))
+    assert [uri.rpartition("/")[2] for uri in result["files"]] == ["photo-1.png"]
+    (sent,) = daemon.requests
+    assert base64.b64decode(sent["image"]) == b"a photo"
+    assert sent["options"] == {"box": "1,2,3,4", "size": "given", "best_of": "4"}
+    for more, words in (
+        ({"change": (tmp_path / "secret.png").as_uri()}, "in no open folder"),
+        ({**change, "mask": (tmp_path / "secret.png").as_uri()}, "in no open folder"),
+        ({"change": (work / "none.png").as_uri()}, "cannot be read"),
+        ({"box": "1,2,3,4"}, "need change"),
+    ):
+        reply = await editor.reply(editor.request("glm/drawImage", params(**more)))
+        assert words in reply["error"]["message"]
+    assert len(daemon.requests) == 1
+
+
+async def test_previews_come_with_the_steps(
+    editor: InProcessEditor, daemon: StubDaemon, tmp_path: Path
+) -> None:
+    opened(editor, tmp_path)
+    step = Chunk(progress=Progress(step=1, steps=2, preview="aGk="))
+    daemon.raw_answer = json.dumps(step.to_wire()).encode() + b"\n" + answer()
+    await editor.ask("glm/drawImage", params(previews=2))
+    assert daemon.requests[0]["previews"] == 2
+    deltas = [m["params"] for m in editor.sent if m.get("method") == "glm/delta"]
+    assert deltas[0]["preview"] == "data:image/png;base64,aGk="
+    assert "preview" not in deltas[1]
 
 
 async def test_no_picture_is_an_error_and_no_file(

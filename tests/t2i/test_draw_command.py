@@ -197,7 +197,7 @@ def test_box_marks_what_is_drawn_anew(tmp_path: Path) -> None:
     request = request_from(arguments().parse_args(argv))
     assert (request.width, request.height) == (50, 40)
     assert request.image
-    assert request.mask
+    assert request.options["box"] == "5,6,10,12"
     argv[-1] = "45,0,10,10"
     with pytest.raises(BadRequest):
         request_from(arguments().parse_args(argv))

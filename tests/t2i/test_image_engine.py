@@ -133,9 +133,36 @@ def test_only_the_region_changes(engine: ImageEngine) -> None:
     assert not np.array_equal(before[region > 0], after[region > 0])
 
 
+def test_box_is_a_region_and_the_size_may_be_the_pictures(engine: ImageEngine) -> None:
+    given = Image.effect_noise((90, 70), 80).convert("RGB")
+    request = wanted(image=encoded(given), options={"box": "10,20,30,40", "size": "given"})
+    chunks = ran(engine, request)
+    (picture,) = pictures(chunks)
+    before, after = np.asarray(given).copy(), np.asarray(picture).copy()
+    assert not np.array_equal(before[20:60, 10:40], after[20:60, 10:40])
+    before[20:60, 10:40] = after[20:60, 10:40] = 0
+    assert np.array_equal(before, after)
+    end = chunks[-1][1].end
+    assert end is not None
+    assert (end.report["width"], end.report["height"]) == (90, 70)
+
+
+def test_previews_show_more_and_more_of_the_picture(engine: ImageEngine) -> None:
+    plain = ran(engine, wanted(1))
+    chunks = ran(engine, wanted(2, previews=3))
+    steps = [chunk.progress for _, chunk in chunks if chunk.progress and chunk.progress.preview]
+    assert [step.step for step in steps] == [16, 32, 48]
+    seen = [Image.open(io.BytesIO(base64.b64decode(step.preview))) for step in steps]
+    assert all(picture.size == (SIDE, SIDE) for picture in seen)
+    assert len({picture.tobytes() for picture in seen}) == 3
+    assert plain[-2][1].image == chunks[-2][1].image  # and it is the same picture
+
+
 @pytest.mark.parametrize(
     ("fields", "error"),
     [
+        ({"options": {"box": "0,0,9,9"}}, BadRequest),
+        ({"options": {"size": "given"}}, BadRequest),
         ({"prompt": "  "}, BadRequest),
         ({"prompt": "a " * 500}, PromptTooLong),
         ({"options": {"best_of": "x"}}, BadRequest),

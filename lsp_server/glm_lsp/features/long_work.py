@@ -1,8 +1,8 @@
 """Long work: a custom request whose parameters carry a `token`.
 
-Pieces go out as the notification `glm/delta` (`token`, and `text`, or `step` of `steps`), the
-answer closes it, `$/cancelRequest` stops it: the request's task ends, which closes the
-connection, which frees the engine.
+Pieces go out as the notification `glm/delta` (`token`, and `text`, or `step` of `steps`, with a
+`preview` as a data URI where one was asked for), the answer closes it, `$/cancelRequest` stops it:
+the request's task ends, which closes the connection, which frees the engine.
 """
 
 from __future__ import annotations
@@ -43,9 +43,11 @@ class Delivery:
     def text(self, text: str) -> None:
         self._send({"text": text})
 
-    def step(self, step: int, steps: int, message: str = "") -> None:
-        """`step` of `steps` are done."""
+    def step(self, step: int, steps: int, message: str = "", *, preview: str = "") -> None:
+        """`step` of `steps` are done; `preview`: base64 of a PNG, the picture so far."""
         said = {"message": message} if message else {}
+        if preview:
+            said["preview"] = f"data:image/png;base64,{preview}"
         self._send({"step": step, "steps": steps, **said})
 
     def _send(self, piece: JsonObject) -> None:
@@ -68,7 +70,8 @@ class Delivery:
                     if chunk.text and texts:
                         self.text(chunk.text)
                     if chunk.progress is not None:
-                        self.step(chunk.progress.step, chunk.progress.steps)
+                        done = chunk.progress
+                        self.step(done.step, done.steps, preview=done.preview)
                     if chunk.image:
                         images.append(chunk.image)
                     end = chunk.end
