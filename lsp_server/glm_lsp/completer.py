@@ -173,7 +173,7 @@ class Completer:
             mode=CompletionMode(settings.inline_completion.mode),
             trigger=trigger,
             model=settings.model or None,
-            adapter=self.adapter_of(document.uri),
+            adapter=settings.adapter or self.adapter_of(document.uri),
             max_tokens=settings.inline_completion.max_tokens,
             deadline_ms=DEADLINE_MS,
             workspace=self.workspace_of(document.uri),

@@ -226,6 +226,15 @@ class Settings:
             max_length=256,
         ),
     )
+    adapter: str = field(
+        default="",
+        metadata=about(
+            "Name of a fine-tuned adapter, see `glm-lsp adapters list`. Empty: the one that was "
+            "published for the open repository, or the model as it is.",
+            Scope.MACHINE,
+            max_length=256,
+        ),
+    )
     inline_completion: InlineCompletionSettings = field(default_factory=InlineCompletionSettings)
     completion: CompletionSettings = field(default_factory=CompletionSettings)
     context: ContextSettings = field(default_factory=ContextSettings)

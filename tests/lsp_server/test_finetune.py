@@ -101,3 +101,22 @@ async def test_a_document_asks_for_the_adapter_of_its_repository(
     assert asked == {"x = ": "@host.org/me/code", "y = ": None}
     await editor.server.close()
     editor.check()
+
+
+async def test_the_setting_comes_before_the_repository_and_is_read_as_it_changes(
+    daemon: StubDaemon, tmp_path: Path
+) -> None:
+    (tmp_path / ".git").mkdir()
+    editor = InProcessEditor()
+    await editor.initialize({}, workspaceFolders=[{"uri": tmp_path.as_uri(), "name": "x"}])
+    for number, chosen in enumerate(("shop", "till", "")):
+        settings = {"settings": {"glm": {"adapter": chosen}}}
+        editor.notify("workspace/didChangeConfiguration", settings)
+        uri = (tmp_path / f"{number}.py").as_uri()
+        editor.open(f"x{number} = ", uri)
+        await editor.ghost(0, 5, uri)
+    asked = [request["adapter"] for request in daemon.requests]
+    assert asked[:2] == ["shop", "till"]
+    assert asked[2].startswith("@")
+    await editor.server.close()
+    editor.check()
