@@ -16,7 +16,6 @@ import hashlib
 import json
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,6 +30,7 @@ WEIGHTS = "adapter_model.safetensors"
 BY_REMOTE = "@"  # a request's adapter that begins so names a repository, not an adapter
 CANDIDATE = ".candidate"
 _NAME = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,64}")
+_PART, _OLD = ".part-", ".old-"  # before a name, while an adapter is put in its place
 _MAX_JSON = 4 << 20
 _WINDOW, _WINDOWS = 4096, 16
 
@@ -151,10 +151,18 @@ class AdapterShelf:
         return max(found, key=lambda adapter: adapter.created, default=None)
 
     def place(self, name: str, source: Path, adapter: Adapter) -> Adapter:
-        """Copy `source`'s matrices to the shelf under `name`, whole or not at all."""
+        """Copy `source`'s matrices to the shelf under `name`, whole or not at all.
+
+        One process a name at a time (a run holds its lock). One that was killed in here leaves
+        its parts under fixed names, and the next one begins by putting them right.
+        """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = Path(tempfile.mkdtemp(prefix=".part-", dir=self.folder))
-        target = self.folder / name
+        part, old, target = (self.folder / f"{mark}{name}" for mark in (_PART, _OLD, ""))
+        if old.is_dir() and not target.exists():
+            old.rename(target)
+        for left in (part, old):
+            shutil.rmtree(left, ignore_errors=True)
+        part.mkdir(mode=0o700)
         try:
             for file in (CONFIG, WEIGHTS):
                 shutil.copyfile(source / file, part / file)
@@ -162,9 +170,8 @@ class AdapterShelf:
             text = json.dumps(adapter.manifest(), indent=1)
             (part / MANIFEST).write_text(text + "\n", encoding="utf-8")
             (part / MANIFEST).chmod(0o600)
-            old = Path(tempfile.mkdtemp(prefix=".old-", dir=self.folder))
             if target.exists():
-                target.rename(old / "was")
+                target.rename(old)
             part.rename(target)
             shutil.rmtree(old, ignore_errors=True)
         except BaseException:
