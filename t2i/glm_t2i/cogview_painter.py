@@ -3,6 +3,8 @@
     config.json, model.safetensors         the GPT; `image_position` in the config: `NanoLayout`
     vqvae/config.json, model.safetensors   the image tokenizer
     tokenizer.json                         text pieces (released CogView: a sentencepiece .model)
+    caption/, super_resolution/            released CogView's other two GPTs, where they are there:
+                                           the first ranks, the second doubles the picture's side
 
 One picture is drawn as `best_of` samples at once; the one whose caption score is highest stays.
 `guidance` w moves logits away from what the model draws without any text: u + w (c - u), which
@@ -23,6 +25,7 @@ import torch
 from PIL import Image
 
 from glm_protocol.errors import BadRequest, EngineFailed
+from glm_t2i.code_stream import CodeStream
 from glm_t2i.given_picture import marks_all
 from glm_t2i.models.cogview import CogView
 from glm_t2i.models.key_value_cache import KeyValueCache
@@ -31,9 +34,13 @@ from glm_t2i.models.vqvae import STRIDE, VqVae
 from glm_t2i.nano_layout import NanoLayout
 from glm_t2i.painting import Painted, Painting, Step, Strokes
 from glm_t2i.picture_finish import even_background, put_into
-from glm_t2i.pipelines.sampling import draw, keep_top_k
+from glm_t2i.pipelines.filling import OnStep
+from glm_t2i.pipelines.nine_windows import enlarge
+from glm_t2i.pipelines.sampling import Chooser, TopK, draw, greedy, keep_top_k
+from glm_t2i.stepped_call import SteppedCall, as_part
 
 MOST_BEST_OF = 16
+ENLARGING_TEMPERATURE = 1.02  # as released
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,8 +65,12 @@ class CogViewPainter:
         layout: NanoLayout,
         pieces: Callable[[str], list[int]],
         habits: DrawingHabits,
+        *,
+        ranker: CogView | None = None,
+        enlarger: CogView | None = None,
     ) -> None:
         self._model, self._vqvae, self._layout = model, vqvae, layout
+        self._ranker, self._enlarger = ranker or model, enlarger
         self._pieces, self._habits = pieces, habits
         self._weight = model.word_embeddings.weight
 
@@ -77,8 +88,9 @@ class CogViewPainter:
 
     @property
     def memory_bytes(self) -> int:
-        both = (*self._model.parameters(), *self._vqvae.parameters())
-        return sum(parameter.nbytes for parameter in both)
+        parts = (self._model, self._vqvae, self._ranker, self._enlarger)
+        held = {id(part): part for part in parts if part is not None}.values()
+        return sum(weight.nbytes for part in held for weight in part.parameters())
 
     @property
     def context_length(self) -> int:
@@ -99,11 +111,16 @@ class CogViewPainter:
             )
 
     def paint(self, painting: Painting) -> Strokes:
-        codes_Bhw = yield from self._codes(painting)
+        larger = self._enlarger is not None and painting.region is None
+        more = 4 * self._layout.edge**2 if larger else 0
+        codes_Bhw = yield from as_part(self._codes(painting), more)
         scores_B = self.scores(codes_Bhw, painting.prompt)
         best = int(scores_B.argmax())
+        best_1hw = codes_Bhw[best : best + 1]
+        if larger:
+            best_1hw = yield from self._enlarged(best_1hw, painting)
         with torch.inference_mode():
-            pixels_3HW = self._vqvae.decode_pixels(codes_Bhw[best : best + 1])[0].clamp(0, 1)
+            pixels_3HW = self._vqvae.decode_pixels(best_1hw)[0].clamp(0, 1)
         if not bool(pixels_3HW.isfinite().all()):
             raise EngineFailed("The model's output is not finite.")
         picture = _as_picture(pixels_3HW)
@@ -112,6 +129,28 @@ class CogViewPainter:
         else:
             picture = even_background(picture)
         yield Painted(picture=picture, score=round(float(scores_B[best]), 4))
+
+    def _enlarged(
+        self, codes_1hw: torch.Tensor, painting: Painting
+    ) -> Generator[Step, None, torch.Tensor]:
+        """Codes [1, 2 h, 2 w] by nine windows, code for code."""
+        enlarger = self._enlarger
+        assert enlarger is not None
+        generator = torch.Generator().manual_seed(painting.seed % 2**63)
+        choose: Chooser = greedy
+        if painting.temperature > 0:
+            top_k = self._habits.top_k
+            choose = TopK(generator=generator, top_k=top_k, temperature=ENLARGING_TEMPERATURE)
+        text = self._text(painting.prompt)
+
+        def call(on_step: OnStep) -> torch.Tensor:
+            with torch.inference_mode():
+                return enlarge(
+                    enlarger, self._layout.ids, text, codes_1hw, choose=choose, on_step=on_step
+                )
+
+        before = self._layout.edge**2
+        return (yield from as_part(SteppedCall(call).run(), before, done=before))
 
     def scores(self, codes_Bhw: torch.Tensor, prompt: str) -> torch.Tensor:
         """Mean log-probability of the prompt's pieces behind each picture, [B]."""
@@ -122,7 +161,7 @@ class CogViewPainter:
         """Caption scores of several prompts for one picture: mean log-probability of a piece
         behind the picture's codes, with codes forbidden; [prompts]."""
         ids, positions = self._layout.caption_context(codes_hw.flatten().tolist())
-        cache = KeyValueCache(self._model.config.num_layers, capacity=len(ids))
+        cache = KeyValueCache(self._ranker.config.num_layers, capacity=len(ids))
         first_1V = self._logits(ids, positions, cache)[-1:]
         found = []
         for prompt in prompts:
@@ -142,7 +181,7 @@ class CogViewPainter:
         """[T, V] of a run of new ids."""
         device = self._weight.device
         new, places = (torch.tensor([row], device=device) for row in (ids, positions))
-        return torch.as_tensor(self._model(new, places, cache=cache).logits)[0].float().cpu()
+        return torch.as_tensor(self._ranker(new, places, cache=cache).logits)[0].float().cpu()
 
     @torch.inference_mode()
     def decoded(self, codes_hw: torch.Tensor) -> Image.Image:
@@ -234,11 +273,11 @@ class CogViewPainter:
             raise BadRequest("The mask marks nothing to draw.", remedy="White is drawn anew.")
         return codes, touched.nonzero()[0].tolist()
 
-    def _streams(self, painting: Painting, samples: int) -> list[_Stream]:
+    def _streams(self, painting: Painting, samples: int) -> list[CodeStream]:
         contexts = [self._layout.drawing_context(self._text(painting.prompt))]
         if self._guidance(painting) != 1.0:
             contexts.append(self._layout.drawing_context([]))
-        return [_Stream(self._model, ids, places, samples) for ids, places in contexts]
+        return [CodeStream(self._model, ids, places, samples) for ids, places in contexts]
 
     def _text(self, prompt: str) -> list[int]:
         if not prompt.strip():
@@ -263,33 +302,6 @@ class CogViewPainter:
         if not 0 <= guidance <= 20:
             raise BadRequest(f"guidance is {text[:20]!r}; it may be 0 to 20.")
         return guidance
-
-
-class _Stream:
-    """The cached forward of one context over `samples` rows."""
-
-    def __init__(self, model: CogView, ids: list[int], positions: list[int], samples: int) -> None:
-        self._model, self._first = model, positions[-1] + 1
-        self._context = (torch.tensor([ids]), torch.tensor([positions]))
-        self._samples, self._fed = samples, 0
-        self._cache: KeyValueCache | None = None
-        self._start_1V: torch.Tensor | None = None
-
-    def logits(self, tokens_BN: torch.Tensor, place: int) -> torch.Tensor:
-        """[B, V] for the code at `place`, all codes before it known."""
-        if self._cache is None:
-            ids, positions = self._context
-            capacity = ids.shape[1] + tokens_BN.shape[1]
-            cache = KeyValueCache(self._model.config.num_layers, capacity=capacity)
-            self._start_1V = self._model(ids, positions, cache=cache, last=1).logits[:, -1]
-            self._cache = cache.expanded(self._samples)
-        if place == 0:
-            assert self._start_1V is not None
-            return self._start_1V.expand(self._samples, -1)
-        new = tokens_BN[:, self._fed : place]
-        positions = torch.arange(self._first + self._fed, self._first + place)
-        self._fed = place
-        return torch.as_tensor(self._model(new, positions, cache=self._cache, last=1).logits[:, -1])
 
 
 def _as_picture(pixels_3HW: torch.Tensor) -> Image.Image:

@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer
 
 from glm_protocol.errors import ModelUnusable
-from glm_runtime.device import TorchAccelerator, choose_placement
+from glm_runtime.device import Placement, TorchAccelerator, choose_placement
 from glm_runtime.weight_files import weight_files
 from glm_t2i.cogview_painter import CogViewPainter, DrawingHabits
 from glm_t2i.models.cogview import CogView
@@ -26,6 +26,7 @@ from glm_t2i.painting import Painter
 from glm_t2i.pipelines.text_pieces import TextPieces
 from glm_t2i.pipelines.vocabulary import CogViewIds
 
+_OTHER_GPTS = ("caption", "super_resolution")
 RELEASED_TEXT = 64  # text ids of CogView's training rows
 
 
@@ -60,7 +61,23 @@ def load_cogview_painter(
     layout = _layout(fields, vqvae)
     if layout.positions > model.config.max_sequence_length:
         raise fields.wrong("max_sequence_length", f"at least {layout.positions}")
-    return CogViewPainter(model, vqvae, layout, _pieces(folder), _habits(fields))
+    other = {name: _other_gpt(folder / name, model, placement) for name in _OTHER_GPTS}
+    return CogViewPainter(
+        model, vqvae, layout, _pieces(folder), _habits(fields),
+        ranker=other["caption"], enlarger=other["super_resolution"],
+    )  # fmt: skip
+
+
+def _other_gpt(folder: Path, model: CogView, placement: Placement) -> CogView | None:
+    """One of the released three, where its folder is there. Raises ModelUnusable."""
+    if not folder.is_dir():
+        return None
+    found = _part(folder, placement.device, placement.dtype)
+    if not isinstance(found, CogView) or (
+        found.config.num_image_tokens != model.config.num_image_tokens
+    ):
+        raise ModelUnusable(f"{folder} holds no CogView of the same codes.")
+    return found
 
 
 def _layout(fields: ConfigFile, vqvae: VqVae) -> NanoLayout:

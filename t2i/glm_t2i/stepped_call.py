@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from glm_t2i.painting import Step
@@ -78,3 +79,16 @@ class SteppedCall(Generic[Result]):
         self._go.acquire()
         if self._closed:
             raise Abandoned
+
+
+def as_part(
+    steps: Generator[Step, None, Result], more: int, *, done: int = 0
+) -> Generator[Step, None, Result]:
+    """The same steps as part of `more` others, `done` of which came before; its value is theirs."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            value: Result = end.value
+            return value
+        yield replace(step, step=step.step + done, steps=step.steps + more)

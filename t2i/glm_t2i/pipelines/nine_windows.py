@@ -58,7 +58,7 @@ def enlarge(
 ) -> torch.Tensor:
     """Codes int64 [B, 2 h, 2 w] of square pictures [B, h, w] that share one text.
 
-    The released edge is 32; other multiples of 16 scale the windows. `on_step` counts windows.
+    The released edge is 32; other multiples of 16 scale the windows. `on_step` counts codes.
     Raises ValueError on another shape.
     """
     edge = codes_Bhw.shape[-1]
@@ -68,11 +68,16 @@ def enlarge(
     codes_Bhw = codes_Bhw.to(device)
     target_BHW = codes_Bhw.new_full((len(codes_Bhw), 2 * edge, 2 * edge), HOLE)
     text = text_context(ids, text_ids)
-    for done, window in enumerate(WINDOWS):
-        _draw_window(model, ids, text, codes_Bhw, target_BHW, window, choose)
-        if on_step is not None:
-            on_step(done + 1, len(WINDOWS))
+    for window in WINDOWS:
+        done = int((target_BHW[0] != HOLE).sum())
+        count = None if on_step is None else _counting(on_step, done, target_BHW[0].numel())
+        _draw_window(model, ids, text, codes_Bhw, target_BHW, window, choose, count)
     return target_BHW
+
+
+def _counting(on_step: OnStep, before: int, whole: int) -> OnStep:
+    """A window's codes as part of the picture's."""
+    return lambda step, _: on_step(before + step, whole)
 
 
 def _draw_window(
@@ -83,6 +88,7 @@ def _draw_window(
     target_BHW: torch.Tensor,
     window: Window,
     choose: Chooser,
+    on_step: OnStep | None,
 ) -> None:
     """Fill the window's part of the target in place."""
     batch, edge = codes_Bhw.shape[:2]
@@ -114,5 +120,6 @@ def _draw_window(
         layers=model.config.num_layers,
         choose=choose,
         legal=ids.codes,
+        on_step=on_step,
     )
     part_BHW.copy_(filled_BT[:, -part_BHW[0].numel() :].view(part_BHW.shape))
