@@ -1,6 +1,5 @@
-"""One answer at work: its plan, its text so far, its clock. The model is not in here.
-
-A row is what a scheduler of many would hold many of; `CodeEngine` holds one.
+"""One answer at work: its plan, its text so far, its clock. The model is not in here: the row's
+`strand` is the decoder's, and only carried.
 """
 
 from __future__ import annotations
@@ -16,12 +15,14 @@ from glm_runtime.causal_model import Logits
 
 if TYPE_CHECKING:
     from glm_runtime.lora_weights import LoraWeights
+    from glm_runtime.strand import Strand
 
 Clock = Callable[[], float]  # seconds, monotonic
 
 
 class AnswerRow:
-    """Life: made with its plan, prefilled, then `take` for each token until a finish.
+    """Life: made with its plan and a strand of its prompt, then `take` for each token that `choose`
+    chose, until a finish.
 
     `again` after a finish begins the plan's next attempt at the same prompt, if there is one: its
     text is not shown, only reported.
@@ -31,10 +32,10 @@ class AnswerRow:
         self,
         waiting: Waiting,
         plan: RowPlan,
+        strand: Strand,
         *,
         tokenizer: Decodes,
         stop_ids: frozenset[int],
-        lora: LoraWeights | None = None,
         started: float,
         clock: Clock,
     ) -> None:
@@ -42,8 +43,12 @@ class AnswerRow:
         self.waiting = waiting
         self.id = waiting.request.id
         self.document = waiting.request.document
-        self.reused = 0
-        self.lora = lora
+        self.tenant = waiting.tenant
+        self.trigger = waiting.request.trigger
+        self.place = waiting.place
+        self.strand = strand
+        self._lora = strand.lora
+        self._reused = strand.reused
         self._tokenizer = tokenizer
         self._model_stops = stop_ids
         self._clock = clock
@@ -56,7 +61,6 @@ class AnswerRow:
         self._begin(plan)
 
     def _begin(self, plan: RowPlan) -> None:
-        self.last_token: int | None = None  # None: the prompt is not prefilled yet
         self._plan = plan
         self._left = plan.budget
         self._said: list[str] = []
@@ -64,8 +68,13 @@ class AnswerRow:
         self._stream = TextStream(self._tokenizer, plan.prompt.token_ids)
 
     @property
-    def prompt_ids(self) -> tuple[int, ...]:
-        return self._plan.prompt.token_ids
+    def plan(self) -> RowPlan:
+        """Of the attempt at work."""
+        return self._plan
+
+    @property
+    def lora(self) -> LoraWeights | None:
+        return self._lora
 
     @property
     def shows(self) -> bool:
@@ -84,7 +93,6 @@ class AnswerRow:
         """Add a chosen token: the text to send now and, when it ended, why."""
         if self._prefilled is None:
             self._prefilled = self._clock()
-        self.last_token = token
         text = self._plan.text
         if token in self._stop_ids:
             return self._given(text.stop_by_model()), FinishReason.STOP
@@ -98,7 +106,7 @@ class AnswerRow:
         return self._given(piece), None
 
     def again(self, finish: FinishReason) -> bool:
-        """Take up the plan's next attempt, if there is one; the decoder has to begin anew."""
+        """Take up the plan's next attempt, if there is one; it needs a strand of its own."""
         following = self._plan.again("".join(self._said), finish)
         if following is None:
             return False
@@ -123,7 +131,7 @@ class AnswerRow:
             end=End(
                 finish=finish,
                 model=model,
-                adapter=None if self.lora is None else self.lora.name,
+                adapter=None if self._lora is None else self._lora.name,
                 timings_ms=Timings(
                     queue=_ms(self._started - arrived),
                     prompt=_ms(self._prompted - self._started),
@@ -133,7 +141,9 @@ class AnswerRow:
                     total=_ms(now - arrived),
                 ),
                 tokens=TokenCounts(
-                    prompt=len(self.prompt_ids), reused=self.reused, generated=self._generated
+                    prompt=len(self._plan.prompt.token_ids),
+                    reused=self._reused,
+                    generated=self._generated,
                 ),
                 report=report,
             ),

@@ -1,19 +1,8 @@
-"""The engine of a code model: requests in, chunks out, one bounded piece of work a step.
+"""The engine of a code model: requests in, chunks out, one bounded forward for many rows a step.
 
-Life of a request:
-  1. `submit` queues it; an older one of the same document ends as superseded.
-  2. Its turn: explicit before automatic before background, then by arrival. Nothing at work is
-     interrupted by another document.
-  3. The planner of its kind (`row_kinds`) makes a row's plan: prompt, text rules, choice of tokens.
-  4. The KV cache keeps what this prompt shares with the last one.
-  5. The rest is prefilled, one chunk a step.
-  6. Each step samples a token; its text is shown as soon as no stop rule can take it back.
-  7. It ends: the model's stop, a stop rule, the budget, the deadline, or an error. A plan may ask
-     for further attempts at the same prompt; the end comes after the last.
-Between any two steps a cancel or a newer request is obeyed.
-
-A scheduler of many rows replaces `_row` by a set of rows and `_work` by one forward for all of
-them; the rest, and every caller, stays.
+Between any two steps a cancel or a newer request is obeyed. The life of a request stands in
+ARCHITECTURE.md, in eight steps. What a kind of request means is its planner's (`row_kinds`), what
+is computed is the decoder's; here is only whose turn it is.
 """
 
 from __future__ import annotations
@@ -30,7 +19,7 @@ from glm_codegen.completion_kind import PROMPT_LIMIT
 from glm_codegen.prompt_formats.choose import choose_format
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
 from glm_codegen.row_kinds import capabilities_of, deeds_for, planners_for
-from glm_codegen.row_plan import ModelParts, Planner
+from glm_codegen.row_plan import ModelParts, Planner, RowPlan
 from glm_codegen.waiting_requests import Waiting, WaitingRequests
 from glm_protocol.answers import Chunk, FinishReason
 from glm_protocol.errors import (
@@ -41,13 +30,15 @@ from glm_protocol.errors import (
     Unsupported,
 )
 from glm_protocol.folders import user_folders
+from glm_protocol.request_fields import Trigger
 from glm_protocol.requests import AnyRequest
 from glm_runtime.adapter import BY_REMOTE, AdapterShelf, fingerprint
 from glm_runtime.adapter_rack import AdapterRack
 from glm_runtime.checkpoint import open_checkpoint
-from glm_runtime.decode import Decoder
+from glm_runtime.decode import Decoder, out_of_memory
 from glm_runtime.engine import EngineInfo, EngineOptions
 from glm_runtime.hub_cache import cached_folder
+from glm_runtime.kv_shelf import NoRoomNow
 from glm_runtime.model_registry import ModelRegistry
 from glm_runtime.placed_model import place_model
 from glm_runtime.thread_count import ThreadCount
@@ -55,13 +46,14 @@ from glm_runtime.thread_count import ThreadCount
 if TYPE_CHECKING:
     from glm_runtime.device import Accelerator
     from glm_runtime.lora_weights import LoraWeights
+    from glm_runtime.strand import Strand
 
 Event = tuple[str, Chunk | GlmError]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class CodeEngine:
-    """One model, one row. `info` is what was known at load; notes of later are added to it."""
+    """One model, many rows. `info` is what was known at load; notes of later are added to it."""
 
     def __init__(
         self,
@@ -82,7 +74,8 @@ class CodeEngine:
         self._adapters = adapters
         self._clock = clock
         self._queue = WaitingRequests()
-        self._row: AnswerRow | None = None
+        self._rows: list[AnswerRow] = []  # in order of arrival
+        self._full = False  # the memory for keys and values is taken, until a row ends
         self._outbox: list[Event] = []
 
     @property
@@ -92,15 +85,16 @@ class CodeEngine:
             self._info,
             device=placement.kind,
             dtype=placement.dtype_name,
+            rows=self._decoder.rows,
             notes=(*self._info.notes, *self._decoder.notes),
         )
 
     @property
     def busy(self) -> bool:
-        return bool(self._outbox or self._queue or self._row)
+        return bool(self._outbox or self._queue or self._rows)
 
-    def submit(self, request: AnyRequest) -> str:
-        """Queue a request.
+    def submit(self, request: AnyRequest, *, tenant: str = "") -> str:
+        """Queue a request; `tenant` is whose it is, as the daemon knows it.
 
         Raises BadRequest for an id at work, AdapterUnknown or ModelUnusable for an adapter that
         is not there or not sound, Unsupported for a kind of request that this model has no form
@@ -109,33 +103,49 @@ class CodeEngine:
         if type(request) not in self._planners and type(request) not in self._deeds:
             taken = ", ".join(sorted(kind.kind for kind in self._planners))
             raise Unsupported(f"The model {self._info.model} cannot {request.kind}, only {taken}.")
-        if request.id in self._queue or (self._row is not None and self._row.id == request.id):
+        if request.id in self._queue or any(row.id == request.id for row in self._rows):
             raise BadRequest(f"A request with the id {request.id!r} is at work already.")
         self._adapter_of(request)
-        for older in self._queue.take_document(request.document):
+        for older in self._queue.take_document(request.document, tenant):
             self._post_waiting(older, FinishReason.SUPERSEDED)
-        if self._row is not None and self._row.document == request.document:
-            self._end_row(FinishReason.SUPERSEDED)
-        self._queue.add(Waiting(request=request, arrived=self._clock()))
+        for row in self._rows:
+            if (row.document, row.tenant) == (request.document, tenant):
+                self._end_row(row, FinishReason.SUPERSEDED)
+        self._queue.add(Waiting(request=request, arrived=self._clock(), tenant=tenant))
         return request.id
 
     def cancel(self, request_id: str) -> None:
         """Forget a request, also what was not fetched of it yet."""
         self._queue.remove(request_id)
-        if self._row is not None and self._row.id == request_id:
-            self._row = None
+        for row in self._rows:
+            if row.id == request_id:
+                self._leave(row)
         self._outbox = [event for event in self._outbox if event[0] != request_id]
 
     def step(self) -> list[Event]:
-        """At most one chunk of prefill or one token."""
+        """Take up what can be, then one forward of the rows at work."""
         for expired in self._queue.take_expired(self._clock()):
             self._post_waiting(expired, FinishReason.DEADLINE)
-        if self._row is None and self._queue:
+        for row in self._rows:
+            if row.expired:
+                self._end_row(row, FinishReason.DEADLINE, flush=True)
+        while self._queue and len(self._rows) < self._decoder.rows and not self._full:
             self._start(self._queue.next())
-        if self._row is not None:
-            self._work(self._row)
+        rows = self._in_turn()
+        self._decoder.step([row.strand for row in rows])
+        for row in rows:
+            self._take(row)
         events, self._outbox = self._outbox, []
         return events
+
+    def _in_turn(self) -> list[AnswerRow]:
+        """Rows of the next forward, the most urgent first, inside that the shortest prompt left.
+
+        Nobody's background prompt makes a step longer while somebody waits for an answer.
+        """
+        rows = sorted(self._rows, key=lambda row: (row.place, row.strand.pending))
+        waited_for = [row for row in rows if row.trigger is not Trigger.BACKGROUND]
+        return [row for row in rows if row in waited_for or not waited_for or row.strand.decodes]
 
     def _start(self, waiting: Waiting) -> None:
         """Plan the row and take it up; a request that cannot be rendered ends here."""
@@ -148,20 +158,29 @@ class CodeEngine:
         try:
             lora = self._adapter_of(request)
             plan = self._planners[type(request)](request, self._parts)
-            reused = self._decoder.begin(plan.prompt.token_ids, lora)
+            strand = self._begin(plan, lora, waiting.tenant)
+        except NoRoomNow:
+            self._queue.put_back(waiting)
+            self._full = True
+            return
         except GlmError as error:
             self._outbox.append((request.id, error))
             return
-        self._row = AnswerRow(
+        row = AnswerRow(
             waiting,
             plan,
-            lora=lora,
+            strand,
             tokenizer=self._parts.tokenizer,
             stop_ids=self._parts.stop_ids,
             started=started,
             clock=self._clock,
         )
-        self._row.reused = reused
+        self._rows.append(row)
+
+    def _begin(self, plan: RowPlan, lora: LoraWeights | None, tenant: str) -> Strand:
+        prompt = plan.prompt.token_ids
+        most = len(prompt) + plan.budget
+        return self._decoder.begin(prompt, lora, tenant=tenant, most=most, guesses=plan.guesses)
 
     def _adapter_of(self, request: AnyRequest) -> LoraWeights | None:
         if self._adapters is not None:
@@ -170,39 +189,48 @@ class CodeEngine:
             return None
         raise AdapterUnknown(f"There is no adapter {request.adapter!r} for this model.")
 
-    def _work(self, row: AnswerRow) -> None:
-        if row.expired:
-            self._end_row(FinishReason.DEADLINE, flush=True)
-            return
+    def _take(self, row: AnswerRow) -> None:
+        """Choose tokens as long as their logits are there: one, or as many as were guessed."""
+        pieces: list[str] = []
         try:
-            logits_V = (
-                self._decoder.prefill()
-                if row.last_token is None
-                else self._decoder.step(row.last_token)
-            )
-            token = None if logits_V is None else row.choose(logits_V)
+            while row.strand.logits_V is not None:
+                token = row.choose(row.strand.logits_V)
+                text, finish = row.take(token)
+                pieces.append(text if row.shows else "")
+                if finish is None:
+                    row.strand.add(token)
+                elif not self._goes_on(row, finish):
+                    self._end_row(row, finish, text="".join(pieces))
+                    return
+            if row.strand.error is not None:
+                raise row.strand.error
         except GlmError as error:
-            self._decoder.cache.clear()
-            self._row = None
+            self._leave(row, forget=True)
             self._outbox.append((row.id, error))
             return
-        if token is None:
-            return
-        text, finish = row.take(token)
-        if finish is not None:
-            showed = row.shows
-            if not row.again(finish):
-                self._end_row(finish, text=text if showed else "")
-                return
-            if text and showed:
-                self._outbox.append((row.id, Chunk(text=text)))
-            self._decoder.begin(row.prompt_ids, row.lora)
-        elif text and row.shows:
+        if text := "".join(pieces):
             self._outbox.append((row.id, Chunk(text=text)))
 
-    def _end_row(self, finish: FinishReason, *, text: str = "", flush: bool = False) -> None:
-        assert self._row is not None
-        row, self._row = self._row, None
+    def _goes_on(self, row: AnswerRow, finish: FinishReason) -> bool:
+        """Whether a further attempt at the same prompt was begun, in the first one's pages."""
+        if not row.again(finish):
+            return False
+        self._decoder.end(row.strand)
+        try:
+            row.strand = self._begin(row.plan, row.lora, row.tenant)
+        except NoRoomNow:  # it held that room a moment ago
+            raise out_of_memory() from None
+        return True
+
+    def _leave(self, row: AnswerRow, *, forget: bool = False) -> None:
+        self._decoder.end(row.strand, forget=forget)
+        self._rows = [other for other in self._rows if other is not row]
+        self._full = False
+
+    def _end_row(
+        self, row: AnswerRow, finish: FinishReason, *, text: str = "", flush: bool = False
+    ) -> None:
+        self._leave(row)
         self._outbox.append((row.id, row.end(finish, self._info.model, text=text, flush=flush)))
 
     def _post_waiting(

@@ -11,7 +11,7 @@ there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from glm_codegen.vocabulary import Vocabulary
 from glm_codegen.workspace_memory import WorkspaceMemories
 from glm_protocol.answers import FinishReason
 from glm_runtime.causal_model import Logits
+from glm_runtime.drafting import Guesses
 
 
 class AnswerText(Protocol):
@@ -72,6 +73,7 @@ class RowPlan:
     restore: the shown text as the document writes it (line ends); pieces come one by one.
     report: called once, with the whole text (before `restore`) and why it ended.
     again: the plan of a further attempt at the same prompt, asked with the same; None: done.
+    guesses: what may be said, for a wider step to check; None: what the prompt repeats.
     """
 
     prompt: Prompt
@@ -81,6 +83,7 @@ class RowPlan:
     restore: Callable[[str], str] = str
     report: Callable[[str, FinishReason], Mapping[str, Any]] = lambda _text, _finish: {}
     again: Callable[[str, FinishReason], RowPlan | None] = lambda _text, _finish: None
+    guesses: Sequence[Guesses] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

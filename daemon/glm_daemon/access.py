@@ -28,6 +28,15 @@ FORM_PATHS = frozenset({"/v1/images/edits"})
 REMEDY = "See docs/security.md for what the daemon accepts."
 
 
+def tenant_of(scope: Scope) -> str:
+    """Whose request it is, for what must not be shared: "" for all of the unix socket, which is
+    this user alone; on TCP one for each address that a token came from."""
+    if scope.get("state", {}).get("transport") == "unix":
+        return ""
+    host = (scope.get("client") or ("",))[0]
+    return f"tcp:{host}"
+
+
 class Refused(Exception):
     """A no before any route: a BadRequest on the wire, with a status that says more than 400."""
 

@@ -21,6 +21,7 @@ from glm_daemon.serve_options import Patience
 from glm_daemon.supervisor import EngineState, Supervisor
 from glm_protocol.answers import Chunk, FinishReason
 from glm_protocol.errors import EngineFailed, GlmError, NotReady, PromptTooLong, from_wire
+from glm_protocol.request_fields import Trigger
 from glm_runtime.engine import EngineOptions
 
 LOG = logging.getLogger(__name__)
@@ -81,9 +82,13 @@ class EngineLane:
         return self._free_rows > 0 and not self.waiting
 
     @property
-    def _free_rows(self) -> int:
+    def _rows(self) -> int:
         info = self.supervisor.info
-        return 0 if info is None else info.rows - len(self._running) - len(self._leaving)
+        return 0 if info is None else info.rows
+
+    @property
+    def _free_rows(self) -> int:
+        return self._rows - len(self._running) - len(self._leaving)
 
     @property
     def engine_name(self) -> str:
@@ -137,7 +142,8 @@ class EngineLane:
         self._lease.update()
         self._leaving.clear()
         for job in lost:
-            again = refusal is None and job.first_text is None and job.attempts < MAX_ATTEMPTS
+            silent = job.first_text is None
+            again = (silent or job.repeatable) and job.attempts < MAX_ATTEMPTS and refusal is None
             if again:
                 self._queue.push_again(job)
             else:
@@ -152,18 +158,36 @@ class EngineLane:
 
     def _pump(self) -> None:
         while self._free_rows > 0:
-            job = self._queue.pop()
-            if job is None:
+            job = self._queue.peek()
+            if job is None or not self._may_start(job):
                 return
+            self._queue.pop()
             self._hand_over(job)
             self._lease.update()
+
+    def _may_start(self, job: RequestJob) -> bool:
+        """One that was at work when a worker died runs alone: it may have been what killed it, and
+        the others would not be tried a third time. What nobody waits for leaves rows free."""
+        if job.attempts > 0:
+            return not self._running and not self._leaving
+        if any(other.attempts > 1 for other in self._running.values()):
+            return False
+        if job.request.trigger is not Trigger.BACKGROUND:
+            return True
+        late = [one for one in self._running.values() if one.priority == job.priority]
+        return len(late) < max(1, self._rows // 2)
 
     def _hand_over(self, job: RequestJob) -> None:
         job.begin_attempt()
         self._running[job.key] = job
         try:
             self.supervisor.send(
-                {"op": "submit", "kind": job.request.kind, "request": job.for_worker().to_wire()}
+                {
+                    "op": "submit",
+                    "kind": job.request.kind,
+                    "request": job.for_worker().to_wire(),
+                    "tenant": job.tenant,
+                }
             )
         except ValueError:
             del self._running[job.key]

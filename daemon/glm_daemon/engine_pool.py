@@ -50,7 +50,7 @@ class EnginePool:
         self._engines = engines
         self._keys = count(1)
         self._used: dict[str, float] = {}
-        self._newest: dict[str, RequestJob] = {}
+        self._newest: dict[tuple[str, str], RequestJob] = {}  # by tenant and document
         self._stopping: set[asyncio.Task[None]] = set()
         self._some_end = asyncio.Event()
 
@@ -81,19 +81,23 @@ class EnginePool:
         except GlmError as error:
             LOG.error("the default model: %s", error)
 
-    def submit(self, request: AnyRequest) -> RequestJob:
-        """Queue a request. Raises GlmError: unknown or unusable model, queue full, closing."""
+    def submit(self, request: AnyRequest, *, tenant: str = "") -> RequestJob:
+        """Queue a tenant's request.
+
+        Raises GlmError: unknown or unusable model, queue full, closing.
+        """
         if self.closing:
             raise NotReady("The daemon is shutting down.")
         lane = self._lane(self._model_of(request))
         key = f"{os.getpid()}-{next(self._keys)}"
-        job = RequestJob(key=key, request=request, lane=lane.model)
-        if older := self._newest.pop(request.document, None):
+        job = RequestJob(key=key, request=request, lane=lane.model, tenant=tenant)
+        about = (tenant, request.document)
+        if older := self._newest.pop(about, None):
             self.cancel(older, FinishReason.SUPERSEDED)
         if self.waiting >= self._queue and not lane.free_row:
             self._metrics.completion_failed(Overloaded.code)
             raise Overloaded(f"{self.waiting} requests are waiting already.")
-        self._newest[request.document] = job
+        self._newest[about] = job
         job.on_done.append(self._job_done)
         lane.submit(job)
         return job
@@ -174,8 +178,9 @@ class EnginePool:
 
     def _job_done(self, job: RequestJob) -> None:
         self._some_end.set()
-        if self._newest.get(job.request.document) is job:
-            del self._newest[job.request.document]
+        about = (job.tenant, job.request.document)
+        if self._newest.get(about) is job:
+            del self._newest[about]
         if job.error is not None:
             self._metrics.completion_failed(job.error.code)
             LOG.info("job %s: %s after %.0f ms", job.key, job.error.code, 1e3 * job.waited)

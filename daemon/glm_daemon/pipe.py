@@ -5,7 +5,7 @@ was taken over by a hostile model file cannot run code in the daemon. No IO here
 
     daemon → worker                             worker → daemon
     load    loader, options                     ready   info
-    submit  kind, request (its id is ours)      failed  error            loading failed
+    submit  kind, request, tenant (id is ours)  failed  error            loading failed
     cancel  id                                  chunk   id, chunk
     ping    n                                   error   id, error
                                                 cancelled  id            its row is free

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from glm_protocol.answers import Chunk, End, FinishReason, Timings, TokenCounts
-from glm_protocol.errors import GlmError
+from glm_protocol.drawing import DrawRequest
+from glm_protocol.errors import EngineFailed, GlmError
+from glm_protocol.remembering import RememberRequest
 from glm_protocol.request_fields import Trigger
 from glm_protocol.requests import AnyRequest
 
@@ -22,11 +24,12 @@ PRIORITY = {Trigger.EXPLICIT: 0, Trigger.AUTOMATIC: 1, Trigger.BACKGROUND: 2}
 class RequestJob:
     """State of one request. Ends exactly once: by `finish` or `fail`, whichever comes first."""
 
-    def __init__(self, *, key: str, request: AnyRequest, lane: str = "") -> None:
-        """`lane` is the model that was chosen for it."""
+    def __init__(self, *, key: str, request: AnyRequest, lane: str = "", tenant: str = "") -> None:
+        """`lane` is the model that was chosen for it, `tenant` whose it is."""
         self.key = key  # unique in this daemon; a client's ids are not
         self.request = request
         self.lane = lane
+        self.tenant = tenant
         self.priority = PRIORITY[request.trigger]
         self.arrived = time.monotonic()
         self.submitted: float | None = None  # to the worker, last time
@@ -35,6 +38,8 @@ class RequestJob:
         self.end: End | None = None
         self.error: GlmError | None = None
         self.on_done: list[Callable[[RequestJob], None]] = []
+        self._said = ""  # text fed so far, over all attempts
+        self._owed = ""  # what a further attempt has to say again before anything is new
         self._pending: list[Chunk] = []
         self._news = asyncio.Event()
 
@@ -52,8 +57,17 @@ class RequestJob:
         """Seconds until the deadline; negative beyond it."""
         return self.request.deadline_ms / 1e3 - self.waited
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether another attempt says the same: greedy, or with a seed, and words alone."""
+        asked = self.request
+        if isinstance(asked, DrawRequest | RememberRequest):
+            return False
+        return asked.temperature == 0 or asked.seed is not None
+
     def begin_attempt(self) -> None:
         self.attempts += 1
+        self._owed = self._said
         self.submitted = time.monotonic()
 
     def for_worker(self) -> AnyRequest:
@@ -64,6 +78,13 @@ class RequestJob:
     def feed(self, chunk: Chunk) -> None:
         if self.done:
             return
+        if self._owed and not self._repeats(chunk):
+            self.fail(EngineFailed("The engine's process ended in the middle of the answer."))
+            return
+        given = min(len(chunk.text), len(self._owed))
+        self._owed = self._owed[given:]
+        chunk = replace(chunk, text=chunk.text[given:])
+        self._said += chunk.text
         if chunk.text or chunk.image or chunk.progress is not None:
             if self.first_text is None:
                 self.first_text = time.monotonic()
@@ -98,14 +119,22 @@ class RequestJob:
             self._news.clear()
         return replace(chunk, end=self.end)
 
+    def _repeats(self, chunk: Chunk) -> bool:
+        """Whether a chunk is a part of what is owed, or more than it."""
+        text, owed = chunk.text, self._owed
+        ends_early = chunk.end is not None and len(text) < len(owed)
+        return not ends_early and (owed.startswith(text) or text.startswith(owed))
+
     def _keep(self, chunk: Chunk) -> None:
         """Join it to what waits; a picture stays a piece of its own."""
         last = self._pending[-1] if self._pending else None
         if last is None or last.image or chunk.image:
             self._pending.append(chunk)
         else:
-            joined = last.text + chunk.text
-            self._pending[-1] = Chunk(text=joined, progress=chunk.progress or last.progress)
+            joined, progress = last.text + chunk.text, chunk.progress or last.progress
+            if progress is not None and not progress.preview and last.progress is not None:
+                progress = replace(progress, preview=last.progress.preview)
+            self._pending[-1] = Chunk(text=joined, progress=progress)
 
     def _close(self, *, end: End | None = None, error: GlmError | None = None) -> None:
         self.end, self.error = end, error

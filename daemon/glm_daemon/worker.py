@@ -86,7 +86,7 @@ def _obey(message: Message, pipe: PipeEnd, engine: WorkerEngine) -> None:
         case "submit":
             request = request_from_wire(message["kind"], message["request"])
             try:
-                engine.submit(request)
+                engine.submit(request, tenant=str(message.get("tenant", "")))
             except GlmError as error:
                 pipe.send(_outcome(request.id, error))
         case "cancel":

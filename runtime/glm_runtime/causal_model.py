@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -69,4 +70,29 @@ class CausalModel(Protocol):
 
     def move(self, device: torch.device, dtype: torch.dtype) -> None:
         """Move the weights. Stores that are in use must be cleared."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowTokens:
+    """Tokens to append to one store; logits are wanted after the last `wanted` of them."""
+
+    store: Any  # of the model that computes it
+    tokens: Sequence[int]
+    wanted: int = 1
+
+
+class BatchedModel(CausalModel, Protocol):
+    """A model that computes many conversations in one forward, for the same bits as alone."""
+
+    @property
+    def most_rows(self) -> int:
+        """Conversations that may be at work at once."""
+        ...
+
+    def forward_rows(self, rows: Sequence[RowTokens]) -> list[Logits]:
+        """For each row logits [wanted, V].
+
+        Raises MemoryError where pages or room are missing: nothing was appended then.
+        """
         ...

@@ -1,38 +1,57 @@
 """Tokens in, logits out, a bounded piece at a time: the only place that runs the model.
 
-One row: a prompt is prefilled in chunks, so that a cancel is seen inside a long one, then each
-step adds a token. This is where a scheduler of many rows would take over: it would hold many
-caches and hand the rows of one step to one forward. Nothing here knows text.
+Many strands are at work at once. One step computes a forward for all that it is given: a token
+and some guesses of each that decodes, and beside them one chunk of prefill, shared by those whose
+prompt is not computed yet, in the caller's order. So no strand that decodes waits for longer than
+a chunk, and a cancel is seen inside a long prompt. A model that cannot compute rows together
+(`BatchedModel`) computes them one after another. Nothing here knows text.
 
-Legend: B batch (1), T tokens of this forward, V vocabulary.
+Legend: V vocabulary, N tokens whose logits are wanted.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from glm_protocol.errors import EngineFailed
-from glm_runtime.causal_model import CausalModel, Logits
-from glm_runtime.drafting import Drafter
-from glm_runtime.kv_cache import KVCache
+from glm_runtime.causal_model import CausalModel, RowTokens
+from glm_runtime.drafting import WIDEST, DraftPace, Guesses, Repetition
+from glm_runtime.kv_shelf import KVShelf
 from glm_runtime.native.native_placement import CPU, NativePlacement
+from glm_runtime.strand import Strand
 from glm_runtime.thread_count import ThreadCount
 
 if TYPE_CHECKING:
     from glm_runtime.device import Placement
-    from glm_runtime.kv_shelf import KVShelf
     from glm_runtime.lora_weights import LoraWeights
 
 # Tokens of a chunk of prefill. A cancel waits for one chunk at most, so the size follows the
 # speed of the machine: it is halved above the longest time and doubled below the shortest.
 SMALLEST_CHUNK, FIRST_CHUNK, LARGEST_CHUNK = 64, 128, 512
 LONGEST_CHUNK_S, SHORTEST_CHUNK_S = 0.04, 0.012
+ROWS = 4  # of a model that computes them one after another
+_LOAD_EVERY_S = 0.25  # between two looks at what the rest of the machine does
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Portion:
+    """What one strand computes in one step: certain tokens, then guesses."""
+
+    strand: Strand
+    tokens: list[int]
+    guesses: list[int]
+    ends: bool  # whether all that is certain is computed with it
+
+    @property
+    def wanted(self) -> int:
+        return 1 + len(self.guesses) if self.ends else 0
 
 
 class Decoder:
-    """A model, its placement, and the keys and values of the conversation that it is in."""
+    """A model, its placement, and the keys and values of the conversations that it is in."""
 
     def __init__(
         self,
@@ -41,155 +60,169 @@ class Decoder:
         *,
         chunk: int | None = None,
         threads: ThreadCount | None = None,
+        rows: int | None = None,
     ) -> None:
-        """`chunk`: a fixed size, in tokens; `threads` None: the model's count is left as it is."""
-        self._model = model
+        """`chunk`: a fixed size, in tokens; `threads` None: the model's count is left as it is.
+        `rows`: strands at once; None: what the model allows."""
+        self._model: Any = model
+        self._together = hasattr(model, "forward_rows")
         self._threads = threads
+        self._looked_at_load = float("-inf")
         self._chunk = FIRST_CHUNK if chunk is None else chunk
         self._chunk_is_fixed = chunk is not None
+        self.rows: int = rows or getattr(model, "most_rows", ROWS)
         self.placement: Placement | NativePlacement = placement
         self.notes: tuple[str, ...] = placement.notes
-        self.cache = KVCache(model.new_store())
-        self._lora: LoraWeights | None = None  # what the cache was computed with
-        self._pending: list[int] = []
-        # Only where a wide step gives the bits of single ones (tests compare) may it look ahead.
-        self._drafter = Drafter() if hasattr(model, "forward_rows") else None
-        self._shelf = _shelf_for(model)
-        self._ahead: list[tuple[int, Logits]] = []  # guessed tokens with the logits after each
-        self._proposed = 0
-        self.steps = 0  # forwards of `step`, of which guesses save some
-        self.tokens = 0  # tokens that `step` was given
+        self.pace = DraftPace()
+        self._shelf = KVShelf(model, rows=self.rows)
+        self.steps = 0  # of single strands after their prompts, which guesses make fewer
+        self.tokens = 0  # that ended strands went on by in them
 
     def warm_up(self) -> None:
-        """Compute a chunk and a step, so that the first request finds everything in place."""
+        """Compute a chunk and steps, so that the first request finds everything in place."""
         positions = self._model.positions
         length = self._chunk + 1 if positions is None else min(self._chunk + 1, positions - 1)
         if length < 1:
             return
-        self.begin([0] * length)
-        while self._pending:
-            self.prefill()
-        self.step(0)
-        self.cache.clear()
+        strand = self.begin([0] * length, guesses=())
+        while strand.logits_V is None and strand.error is None:
+            self.step([strand])
+        for _ in range(3 if positions is None or positions > length + 3 else 1):
+            strand.add(0)
+            self.step([strand])
+        self.end(strand, forget=True)
+        self.steps = self.tokens = 0
 
-    def begin(self, prompt: Sequence[int], lora: LoraWeights | None = None) -> int:
-        """Take up a prompt, computed with an adapter or none; returns how many of its tokens
-        need no computing: none when the last one was computed with another adapter.
+    def begin(
+        self,
+        prompt: Sequence[int],
+        lora: LoraWeights | None = None,
+        *,
+        tenant: str = "",
+        most: int | None = None,
+        guesses: Sequence[Guesses] | None = None,
+    ) -> Strand:
+        """Take up a prompt, computed with an adapter or none; `reused` of its tokens need no
+        computing, because the tenant's earlier prompts began like it.
 
-        Raises ModelUnusable for an adapter that does not fit.
+        `most`: tokens, prompt and answer; None: as many as the model has positions. `guesses`
+        None: what the prompt repeats. Raises ModelUnusable for an adapter that does not fit,
+        NoRoomNow while others hold the memory, EngineFailed where it could never be enough.
         """
         assert prompt, "a prompt has at least one token"
-        self._drop_guesses()  # before the cache they are in is given up
-        if self._shelf is not None:
-            self.cache = self._shelf.take(prompt, lora)
-        elif lora is not self._lora:
-            self.cache = KVCache(self._model.new_store(lora))
-        self._lora = lora
-        if self._threads is not None and self.placement.kind == CPU:
-            self._model.use_threads(self._threads.advise())
-        if self._drafter is not None:
-            self._drafter.begin(prompt)
-        reused = self.cache.keep_common(prompt)
-        self._pending = list(prompt[reused:])
-        return reused
+        positions = self._model.positions
+        if most is None:
+            most = len(prompt) + 512
+        most = max(len(prompt), most if positions is None else min(most, positions))
+        cache = self._shelf.take(prompt, lora, tenant=tenant, most=most)
+        if not self._together:
+            guesses = ()  # a wide step would not give the bits of single ones
+        elif guesses is None:
+            guesses = (Repetition(prompt),)
+        return Strand(cache, prompt, most=most, pace=self.pace, lora=lora, guesses=guesses)
 
-    def prefill(self) -> Logits | None:
-        """Compute one chunk. Returns logits_V after the prompt's last token, None before that.
-
-        Raises EngineFailed when memory runs out; what was kept is then forgotten.
-        """
-        tokens, self._pending = self._pending[: self._chunk], self._pending[self._chunk :]
-        began = time.perf_counter()
-        logits_V = self._forward(tokens)
-        if not self._chunk_is_fixed and len(tokens) == self._chunk:
-            self._chunk = next_chunk(self._chunk, time.perf_counter() - began)
-        return None if self._pending else logits_V
-
-    def step(self, token: int) -> Logits:
-        """Add a token; returns logits_V for the next. Raises EngineFailed as `prefill` does."""
-        assert not self._pending, "step before the prompt was prefilled"
-        self.tokens += 1
-        if self._drafter is None:
-            self.steps += 1
-            return self._forward([token])
-        self._drafter.add(token)
-        if self._ahead and self._ahead[0][0] == token:
-            return self._ahead.pop(0)[1]
-        self._drop_guesses()
-        return self._step_ahead(token, self._drafter)
-
-    def _step_ahead(self, token: int, drafter: Drafter) -> Logits:
-        """A step that looks at guesses too; what they gave is kept until it is asked for.
-
-        Plain and speculated text are the same, whatever chooses the tokens: a logits row is only
-        used when the token before it was really chosen.
-        """
-        from glm_runtime.native.native_model import NativeModel, NativeStore, RowTokens
-
-        self.steps += 1
-        room = (self._model.positions or 1 << 30) - len(self.cache.tokens) - 1
-        tokens = [token, *drafter.propose()[: max(0, room)]]
-        began = time.perf_counter()
-        model, store = self._model, self.cache.store
-        if len(tokens) == 1:
-            logits_V = self._forward(tokens)
+    def end(self, strand: Strand, *, forget: bool = False) -> None:
+        """No more of it; what it computed is kept for a prompt that begins so, or forgotten."""
+        self.tokens += max(0, strand.decoded - strand.pending)
+        strand.drop_guesses(wrong=False)
+        if forget or strand.error is not None:
+            self._shelf.drop(strand.cache)
         else:
-            assert isinstance(model, NativeModel)
-            assert isinstance(store, NativeStore)
-            try:
-                row = RowTokens(store=store, tokens=tokens, wanted=len(tokens))
-                logits_NV = model.forward_rows([row])[0]
-            except MemoryError:  # there may still be room for one
-                return self._forward([token])
-            self.cache.tokens += tokens
-            logits_V = logits_NV[0]
-            self._ahead = list(zip(tokens[1:], logits_NV[1:], strict=True))
-            self._proposed = len(self._ahead)
-        drafter.took(len(tokens), time.perf_counter() - began)
-        return logits_V
+            self._shelf.give_back(strand.cache)
 
-    def _drop_guesses(self) -> None:
-        """Forget guesses that were not taken: the cache holds what is certain again."""
-        if self._drafter is not None and self._proposed:
-            wrong = len(self._ahead)
-            self._drafter.learn(proposed=self._proposed, accepted=self._proposed - wrong)
-            if wrong:
-                certain = len(self.cache.tokens) - wrong
-                self.cache.store.cut(certain)
-                del self.cache.tokens[certain:]
-        self._ahead, self._proposed = [], 0
+    def step(self, strands: Sequence[Strand], *, chunk: int | None = None) -> None:
+        """One forward for strands without logits, the most urgent first. Those of a prompt share
+        one chunk, of `chunk` tokens at most. Afterwards each has logits, an error, or more to
+        compute; an error is of one strand alone. Raises whatever else a device raises.
+        """
+        self._heed_load()
+        portions = self._portions(strands, self._chunk if chunk is None else chunk)
+        self.steps += sum(portion.strand.decodes for portion in portions)
+        computed = sum(len(portion.tokens) for portion in portions)
+        guessed = sum(len(portion.guesses) for portion in portions)
+        prefill = sum(len(p.tokens) for p in portions if not p.strand.decodes)
+        began = time.perf_counter()
+        if self._together:
+            self._compute_together(portions)
+        else:
+            for portion in portions:
+                self._compute_alone(portion)
+        seconds = time.perf_counter() - began
+        if prefill == self._chunk and not self._chunk_is_fixed:
+            self._chunk = next_chunk(self._chunk, seconds)
+        if prefill == 0 and computed + guessed <= WIDEST:
+            self.pace.took(computed + guessed, seconds)
 
-    def _forward(self, tokens: list[int]) -> Logits:
+    def _heed_load(self) -> None:
+        if self._threads is None or self.placement.kind != CPU:
+            return
+        now = time.monotonic()
+        if now - self._looked_at_load >= _LOAD_EVERY_S:
+            self._looked_at_load = now
+            self._model.use_threads(self._threads.advise())
+
+    def _portions(self, strands: Sequence[Strand], room: int) -> list[_Portion]:
+        decoding = [strand for strand in strands if strand.decodes]
+        beside = len(decoding)
+        found: list[_Portion] = []
+        for strand in decoding:
+            guesses = strand.propose(beside=beside, most=WIDEST - beside)
+            beside += len(guesses)
+            found.append(_portion(strand, 1, guesses))
+        for strand in strands:
+            if strand.decodes or room < 1 or strand.pending < 1:
+                continue
+            count = min(room, strand.pending)
+            room -= count
+            ends = count == strand.pending
+            guesses = strand.propose(beside=1, most=WIDEST - 1) if ends else []
+            found.append(_portion(strand, count, guesses))
+            if not self._together:
+                break
+        return found
+
+    def _compute_together(self, portions: list[_Portion]) -> None:
+        """Without memory for all, idle conversations go, then guesses, then the least urgent
+        wait; one that has none for itself alone fails."""
+        rows = [
+            RowTokens(store=p.strand.cache.store, tokens=p.tokens + p.guesses, wanted=p.wanted)
+            for p in portions
+        ]
+        if not rows:
+            return
         try:
-            logits_V = self._model.forward(tokens, self.cache.store)
+            answers = self._model.forward_rows(rows)
+        except MemoryError:
+            if self._shelf.forget_idle():
+                self._compute_together(portions)
+            elif any(portion.guesses for portion in portions):
+                self._compute_together([_portion(p.strand, len(p.tokens), []) for p in portions])
+            elif len(portions) > 1:
+                self._compute_together(portions[:-1])
+            else:
+                portions[0].strand.fail(out_of_memory())
+            return
+        for portion, logits_NV in zip(portions, answers, strict=True):
+            portion.strand.computed(portion.tokens + portion.guesses, logits_NV)
+
+    def _compute_alone(self, portion: _Portion) -> None:
+        strand = portion.strand
+        try:
+            logits_V = self._model.forward(portion.tokens, strand.cache.store)
         except NotImplementedError as error:
-            held = [*self.cache.tokens, *tokens]
+            strand.cache.clear()
             self._fall_back(error)
-            for start in range(0, len(held), self._chunk):
-                part = held[start : start + self._chunk]
-                logits_V = self._model.forward(part, self.cache.store)
-                self.cache.tokens += part
-            return logits_V
         except (MemoryError, RuntimeError) as error:
-            if (
-                isinstance(error, MemoryError)
-                and self._shelf is not None
-                and self._shelf.forget_others()
-            ):
-                return self._forward(tokens)
-            self.cache.clear()
-            if isinstance(error, MemoryError) or is_out_of_memory(error):
-                raise EngineFailed(
-                    "There was not enough memory for this request.",
-                    remedy="Send less text, close other programs, or choose a smaller model.",
-                ) from error
-            raise
-        self.cache.tokens += tokens
-        return logits_V
+            strand.cache.clear()
+            if isinstance(error, RuntimeError) and not is_out_of_memory(error):
+                raise
+            if not self._shelf.forget_idle():
+                strand.fail(out_of_memory())
+        else:
+            strand.computed(portion.tokens, [logits_V] if portion.ends else [])
 
     def _fall_back(self, error: NotImplementedError) -> None:
         """Move to the CPU for good, and say so. Raises `error` where we are there already."""
-        self.cache.clear()
         if self.placement.kind == CPU:
             raise error
         import torch
@@ -200,6 +233,7 @@ class Decoder:
         reason = " ".join(str(error).split())[:200]
         note = f"fell back from {self.placement.kind} to cpu: {reason}"
         dtype = torch.float32 if self.placement.dtype == torch.float16 else self.placement.dtype
+        self._shelf.clear()
         self._model.move(torch.device(CPU), dtype)
         self.notes = (*self.notes, note)
         self.placement = Placement(
@@ -211,15 +245,14 @@ class Decoder:
         )
 
 
-def _shelf_for(model: CausalModel) -> KVShelf | None:
-    """Only the native engine's stores are pages, cheap to keep beside each other."""
-    if not hasattr(model, "forward_rows"):
-        return None
-    from glm_runtime.kv_shelf import KVShelf
-    from glm_runtime.native.native_model import NativeModel
-
-    assert isinstance(model, NativeModel)
-    return KVShelf(model)
+def _portion(strand: Strand, count: int, guesses: list[int]) -> _Portion:
+    at = len(strand.cache.tokens)
+    return _Portion(
+        strand=strand,
+        tokens=strand.tokens[at : at + count],
+        guesses=guesses,
+        ends=count == strand.pending,
+    )
 
 
 def next_chunk(chunk: int, seconds: float) -> int:
@@ -229,6 +262,14 @@ def next_chunk(chunk: int, seconds: float) -> int:
     if seconds < SHORTEST_CHUNK_S:
         return min(LARGEST_CHUNK, chunk * 2)
     return chunk
+
+
+def out_of_memory() -> EngineFailed:
+    """What a request is told that found no memory."""
+    return EngineFailed(
+        "There was not enough memory for this request.",
+        remedy="Send less text, close other programs, or choose a smaller model.",
+    )
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -58,8 +58,11 @@ class Engine(Protocol[RequestT_contra, ChunkT_co]):
         """True while `step` has work to do."""
         ...
 
-    def submit(self, request: RequestT_contra) -> str:
-        """Queue a request and return its id. Raises GlmError where it can be refused at once."""
+    def submit(self, request: RequestT_contra, *, tenant: str = "") -> str:
+        """Queue a request and return its id. Raises GlmError where it can be refused at once.
+
+        `tenant`: whose it is, as the daemon knows it; what was computed for one is never met by
+        another."""
         ...
 
     def step(self) -> Sequence[tuple[str, ChunkT_co | GlmError]]:

@@ -159,7 +159,7 @@ class FakeEngine:
     def busy(self) -> bool:
         return bool(self._rows)
 
-    def submit(self, request: AnyRequest) -> str:
+    def submit(self, request: AnyRequest, *, tenant: str = "") -> str:
         if request.id in self._rows:
             raise BadRequest("This request id is in use.")
         prompt = -(-len(said(request)) // TOKEN)
@@ -167,7 +167,12 @@ class FakeEngine:
             raise PromptTooLong(f"The prompt has {prompt} tokens, the context {CONTEXT_LENGTH}.")
         self.seen.append(request)
         self._note(
-            op="submit", id=request.id, kind=request.kind, hash=request_hash(request), prompt=prompt
+            op="submit",
+            id=request.id,
+            kind=request.kind,
+            hash=request_hash(request),
+            prompt=prompt,
+            tenant=tenant,
         )
         answer, finish = self._answer(request)
         self._rows[request.id] = _Row(

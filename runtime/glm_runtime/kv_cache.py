@@ -22,10 +22,7 @@ class KVCache:
     def keep_common(self, prompt: Sequence[int]) -> int:
         """Keep what `prompt` begins with, but never all of it: the last token's logits are
         wanted. Returns the count kept."""
-        limit = min(len(self.tokens), len(prompt) - 1)
-        common = 0
-        while common < limit and self.tokens[common] == prompt[common]:
-            common += 1
+        common = min(common_length(self.tokens, prompt), len(prompt) - 1)
         if common < len(self.tokens):
             if common == 0 or not self.store.cut(common):
                 self.clear()
@@ -37,3 +34,17 @@ class KVCache:
         """Hold nothing; memory goes back."""
         self.tokens = []
         self.store.clear()
+
+
+def common_length(tokens: Sequence[int], prompt: Sequence[int]) -> int:
+    """Tokens that both begin with; by halves, since comparing slices is quick."""
+    low, high = 0, min(len(tokens), len(prompt))
+    if list(tokens[:high]) == list(prompt[:high]):
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if list(tokens[low:middle]) == list(prompt[low:middle]):
+            low = middle
+        else:
+            high = middle
+    return low

@@ -1,75 +1,160 @@
 """The conversations whose keys and values are kept beside each other, and which one a prompt gets.
 
-Several documents or editors take turns at one model: each finds what it computed last time. A
-prompt that begins like another conversation shares its pages (`NativeStore.fork`) and computes
-the rest. Bounded by count and by free pages; the least recently used goes first.
+Several documents and editors are at work or take turns: each finds what it computed last time. A
+prompt that begins like another conversation shares its pages, the partly filled last one too
+(`fork`; whoever writes first gets a copy), so the pages of all conversations are one tree of
+prefixes: a page with several holders is a branch's beginning. Only conversations of the same
+tenant and the same adapter meet, so that nobody can time a stranger's prompt.
+
+A conversation at work is never cut or dropped by another. A new one is admitted when the pages
+that all of them may still need are there: idle ones go for it, least recently used first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from glm_runtime.kv_cache import KVCache
+from glm_protocol.errors import EngineFailed
+from glm_runtime.causal_model import CausalModel
+from glm_runtime.kv_cache import KVCache, common_length
 from glm_runtime.native.engine_library import PAGE
-from glm_runtime.native.native_model import NativeModel, NativeStore
 
 if TYPE_CHECKING:
     from glm_runtime.lora_weights import LoraWeights
 
-MOST = 64  # conversations
+MOST = 64  # conversations with pages
 _OWN = 0.5  # share of a conversation that must be kept for it to be the same one, gone on
 
 
-class KVShelf:
-    """Most recently used first. An adapter's conversations are met by that adapter alone."""
+class NoRoomNow(Exception):
+    """Others at work hold the memory for keys and values: to be tried again when one ended."""
 
-    def __init__(self, model: NativeModel) -> None:
-        self._model = model
-        self._held: list[tuple[LoraWeights | None, KVCache]] = []
+
+@dataclass(kw_only=True, slots=True)
+class _Kept:
+    """`most`: tokens that it may come to hold while it is at work; None while it is idle."""
+
+    tenant: str
+    lora: LoraWeights | None
+    cache: KVCache
+    most: int | None = None
+
+    @property
+    def growth(self) -> int:
+        """Pages it may still take; one more, where a shared last page has to be copied."""
+        if self.most is None:
+            return 0
+        return max(0, -(-self.most // PAGE) + 1 - len(self.cache.store.pages))  # type: ignore[attr-defined]
+
+
+class KVShelf:
+    """Most recently used first. `rows`: conversations that may be at work at once."""
+
+    def __init__(self, model: CausalModel, *, rows: int) -> None:
+        self._model: Any = model
+        self._pool = getattr(model, "pool", None)  # without one a conversation has its own memory
+        self._bound = rows if self._pool is None else MOST
+        self._held: list[_Kept] = []
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def take(self, prompt: Sequence[int], lora: LoraWeights | None) -> KVCache:
-        """The cache to compute a prompt in, at the front from now on."""
-        common, best = 0, -1
-        for place, (owner, cache) in enumerate(self._held):
-            if owner is lora and (shared := _common(cache.tokens, prompt)) > common:
-                common, best = shared, place
-        if best >= 0 and common >= _OWN * len(self._held[best][1].tokens):
-            cache = self._held.pop(best)[1]
+    @property
+    def at_work(self) -> int:
+        return sum(kept.most is not None for kept in self._held)
+
+    def take(
+        self, prompt: Sequence[int], lora: LoraWeights | None, *, tenant: str, most: int
+    ) -> KVCache:
+        """A cache that holds a beginning of the prompt, at work until `give_back` or `drop`.
+
+        Raises ModelUnusable for an adapter that does not fit, NoRoomNow, or EngineFailed for a
+        request that would find no room on an empty shelf either.
+        """
+        kept = self._choose(prompt, lora, tenant)
+        kept.most = most
+        kept.cache.keep_common(prompt)
+        self._held.insert(0, kept)
+        if not self._make_room():
+            kept.most = None
+            if not kept.cache.tokens or not self.at_work:
+                self.drop(kept.cache)
+            if self.at_work:
+                raise NoRoomNow
+            raise EngineFailed(
+                "There is not enough memory for keys and values of so long a request.",
+                remedy="Send less text, or close other programs and restart.",
+            )
+        return kept.cache
+
+    def give_back(self, cache: KVCache) -> None:
+        """It is at work no more; what it holds is kept for a prompt that begins like it."""
+        for kept in self._held:
+            if kept.cache is cache:
+                kept.most = None
+
+    def drop(self, cache: KVCache) -> None:
+        """Forget it."""
+        cache.clear()
+        self._held = [kept for kept in self._held if kept.cache is not cache]
+
+    def forget_idle(self) -> bool:
+        """Drop what is not at work; False where there was nothing to drop."""
+        idle = [kept for kept in self._held if kept.most is None]
+        for kept in idle:
+            self.drop(kept.cache)
+        return bool(idle)
+
+    def clear(self) -> None:
+        """Nothing is held; those at work begin anew."""
+        self.forget_idle()
+        for kept in self._held:
+            kept.cache.clear()
+
+    def _choose(self, prompt: Sequence[int], lora: LoraWeights | None, tenant: str) -> _Kept:
+        """Out of the shelf, or new: the best to compute a prompt in."""
+        best, common = None, 0
+        for kept in self._held:
+            if self._pool is None and kept.most is not None:
+                continue  # it cannot be shared
+            if kept.tenant == tenant and kept.lora is lora:
+                shared = common_length(kept.cache.tokens, prompt)
+                if shared > common or (shared == common and best and best.most is not None):
+                    best, common = kept, shared
+        if (
+            best is not None
+            and best.most is None
+            and (
+                common >= _OWN * len(best.cache.tokens)
+                or (self._pool is None and len(self._held) >= self._bound)
+            )
+        ):
+            self._held.remove(best)
+            return best
+        cache: KVCache
+        if best is not None and self._pool is not None and common >= PAGE:
+            cache = KVCache(best.cache.store.fork(common))  # type: ignore[attr-defined]
+            cache.tokens = best.cache.tokens[:common]
         else:
-            cache = self._new(lora, None if best < 0 else self._held[best][1], common)
-        self._held.insert(0, (lora, cache))
-        self._make_room(len(prompt) - common)
-        return cache
+            cache = KVCache(self._model.new_store(lora))
+        return _Kept(tenant=tenant, lora=lora, cache=cache)
 
-    def forget_others(self) -> bool:
-        """Drop all but the front; False where there was nothing to drop."""
-        dropped = self._held[1:]
-        for _, cache in dropped:
-            cache.clear()
-        del self._held[1:]
-        return bool(dropped)
+    def _make_room(self) -> bool:
+        """Whether all at work may grow as they are allowed to, idle ones going for it."""
+        while len(self._held) > self._bound and self._drop_oldest():
+            pass
+        if self._pool is None:
+            return True
+        while self._pool.free < sum(kept.growth for kept in self._held):
+            if not self._drop_oldest():
+                return False
+        return True
 
-    def _new(self, lora: LoraWeights | None, like: KVCache | None, common: int) -> KVCache:
-        if like is None or common < PAGE:
-            return KVCache(self._model.new_store(lora))
-        assert isinstance(like.store, NativeStore)
-        cache = KVCache(like.store.fork(common))
-        cache.tokens = like.tokens[:common]
-        return cache
-
-    def _make_room(self, tokens: int) -> None:
-        """Free pages for a prompt's new tokens and an answer."""
-        needed = min((tokens + 512) // PAGE + 2, self._model.pool.pages)
-        while len(self._held) > 1 and (len(self._held) > MOST or self._model.pool.free < needed):
-            self._held.pop()[1].clear()
-
-
-def _common(tokens: Sequence[int], prompt: Sequence[int]) -> int:
-    for place, (mine, theirs) in enumerate(zip(tokens, prompt, strict=False)):
-        if mine != theirs:
-            return place
-    return min(len(tokens), len(prompt))
+    def _drop_oldest(self) -> bool:
+        for kept in reversed(self._held):
+            if kept.most is None:
+                self.drop(kept.cache)
+                return True
+        return False

@@ -19,6 +19,7 @@ from glm_protocol.errors import GlmError
 from glm_protocol.requests import AnyRequest
 from glm_runtime.device import Placement, TorchAccelerator, choose_placement
 from glm_runtime.engine import EngineInfo, EngineOptions
+from glm_runtime.kv_shelf import NoRoomNow
 from glm_runtime.lora_weights import LoraWeights
 from tests.runtime.tiny_models import CONTROL, END, VOCABULARY, byte_tokenizer
 
@@ -104,10 +105,33 @@ class Clock:
         return self.now
 
 
-class ScriptedDecoder:
-    """Says the bytes of `script`, then END. Counts its work like the real one."""
+class ScriptedStrand:
+    """A strand that says its decoder's script."""
 
-    def __init__(self, script: str | bytes, *, chunk: int = 128) -> None:
+    def __init__(self, prompt: Sequence[int], lora: LoraWeights | None, tenant: str) -> None:
+        self.tokens = list(prompt)
+        self.lora = lora
+        self.tenant = tenant
+        self.reused = 0
+        self.pending = len(prompt)
+        self.said = 0
+        self.logits_V: torch.Tensor | None = None
+        self.error: GlmError | None = None
+        self.ended = False
+
+    @property
+    def decodes(self) -> bool:
+        return self.said > 0
+
+    def add(self, token: int) -> None:
+        self.tokens.append(token)
+        self.pending, self.logits_V = 1, None
+
+
+class ScriptedDecoder:
+    """Says the bytes of `script`, then END, to every strand. Counts its work like the real one."""
+
+    def __init__(self, script: str | bytes, *, chunk: int = 128, rows: int = 1) -> None:
         raw = script.encode() if isinstance(script, str) else script
         alphabet = byte_tokenizer()
         letters = {byte: letter for letter, byte in _bytes_of_letters().items()}
@@ -115,47 +139,72 @@ class ScriptedDecoder:
         assert None not in found
         self.script: list[int] = [*(token for token in found if token is not None), END]
         self.chunk = chunk
+        self.rows = rows
+        self.room = rows  # strands that find room for keys and values
+        self.strands: list[ScriptedStrand] = []
         self.prompt: Sequence[int] = ()
-        self.left = 0
-        self.said = 0
         self.forwards = 0
-        self.clock: Clock | None = None  # moved by 10 ms with every forward
+        self.widths: list[int] = []  # strands of each step
+        self.clock: Clock | None = None  # moved by 10 ms with every step
         self.cleared = 0
+        self.forgiving = False  # whether other tokens than the script's are taken
         self.notes: tuple[str, ...] = ()
         self.placement: Placement = choose_placement(
             device="cpu", dtype="float32", accelerator=TorchAccelerator()
         )
         self.fault: dict[int, BaseException] = {}  # number of the forward -> what it raises
-        self.cache = self
 
-    def clear(self) -> None:
-        self.cleared += 1
+    def begin(
+        self,
+        prompt: Sequence[int],
+        lora: LoraWeights | None = None,
+        *,
+        tenant: str = "",
+        most: int | None = None,
+        guesses: Any = None,
+    ) -> ScriptedStrand:
+        if len(self.strands) >= self.room:
+            raise NoRoomNow
+        assert most is not None
+        assert most > len(prompt)
+        self.prompt = prompt
+        strand = ScriptedStrand(prompt, lora, tenant)
+        self.strands.append(strand)
+        return strand
 
-    def begin(self, prompt: Sequence[int], lora: LoraWeights | None = None) -> int:
-        self.prompt, self.left, self.said = prompt, len(prompt), 0
-        return 0
+    def end(self, strand: ScriptedStrand, *, forget: bool = False) -> None:
+        self.strands.remove(strand)
+        self.cleared += forget
 
-    def prefill(self) -> torch.Tensor | None:
-        self._forward()
-        self.left -= self.chunk
-        return None if self.left > 0 else self._logits()
-
-    def step(self, token: int) -> torch.Tensor:
-        assert token == self.script[self.said - 1]
-        self._forward()
-        return self._logits()
-
-    def _forward(self) -> None:
+    def step(self, strands: Sequence[ScriptedStrand], *, chunk: int | None = None) -> None:
+        if not strands:
+            return
         self.forwards += 1
+        self.widths.append(len(strands))
         if self.clock is not None:
             self.clock.now += 0.01
-        if self.forwards in self.fault:
-            raise self.fault[self.forwards]
+        fault = self.fault.get(self.forwards)
+        if fault is not None and not isinstance(fault, GlmError):
+            raise fault
+        room = self.chunk
+        for strand in strands:
+            if fault is not None and strand is strands[0]:
+                strand.error = fault
+            elif strand.decodes or room > 0:
+                self._compute(strand, room)
+                room -= 0 if strand.decodes else self.chunk
 
-    def _logits(self) -> torch.Tensor:
+    def _compute(self, strand: ScriptedStrand, room: int) -> None:
+        strand.pending -= min(strand.pending, room)
+        if strand.pending == 0:
+            if strand.said and not self.forgiving:
+                assert strand.tokens[-1] == self.script[strand.said - 1]
+            strand.logits_V = self._logits(strand)
+
+    def _logits(self, strand: ScriptedStrand) -> torch.Tensor:
         logits_V = torch.zeros(VOCABULARY)
-        logits_V[self.script[min(self.said, len(self.script) - 1)]] = 1.0
-        self.said += 1
+        logits_V[self.script[min(strand.said, len(self.script) - 1)]] = 1.0
+        strand.said += 1
         return logits_V
 
 
@@ -174,9 +223,10 @@ def scripted(
     chunk: int = 128,
     context_length: int = 1024,
     control: tuple[str, ...] = CONTROL,
+    rows: int = 1,
 ) -> tuple[CodeEngine, ScriptedDecoder]:
     """An engine whose model says `script`."""
-    decoder: Any = ScriptedDecoder(script, chunk=chunk)
+    decoder: Any = ScriptedDecoder(script, chunk=chunk, rows=rows)
     decoder.clock = clock
     tokenizer = TextTokenizer(byte_tokenizer(control))
     prompt_format = choose_format(tokenizer)

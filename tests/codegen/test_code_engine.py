@@ -9,7 +9,15 @@ from glm_protocol.answers import FinishReason
 from glm_protocol.completion import CompletionMode, Snippet
 from glm_protocol.errors import AdapterUnknown, BadRequest, EngineFailed, PromptTooLong
 from glm_protocol.request_fields import Trigger
-from tests.codegen.engine_driver import Answer, Clock, complete, gather, request, scripted
+from tests.codegen.engine_driver import (
+    Answer,
+    Clock,
+    ScriptedStrand,
+    complete,
+    gather,
+    request,
+    scripted,
+)
 from tests.runtime.tiny_models import CONTROL
 
 LINE, BLOCK = CompletionMode.LINE, CompletionMode.BLOCK
@@ -226,8 +234,8 @@ def test_logits_that_are_not_finite_fail_one_request_alone() -> None:
     engine, decoder = scripted("x" * 20)
     good = decoder._logits
 
-    def broken() -> torch.Tensor:
-        return good() * float("nan") if decoder.forwards == 4 else good()
+    def broken(strand: ScriptedStrand) -> torch.Tensor:
+        return good(strand) * float("nan") if decoder.forwards == 4 else good(strand)
 
     decoder._logits = broken  # type: ignore[method-assign]
     failed = complete(engine, request())

@@ -144,7 +144,7 @@ async def test_a_fault_of_ours_is_500_without_its_message(
 ) -> None:
     async with local_daemon(ready=False) as here:
 
-        def broken(_: object) -> None:
+        def broken(_: object, tenant: str) -> None:
             raise RuntimeError("secret canary")
 
         monkeypatch.setattr(here.pool, "submit", broken)

@@ -75,3 +75,32 @@ async def test_times_count_from_arrival() -> None:
     assert done.timings_ms.queue > 20
     assert done.timings_ms.decode == 2.0
     assert 20 < done.timings_ms.first_text <= done.timings_ms.total
+
+
+async def test_a_further_attempt_says_again_what_was_said() -> None:
+    job = fresh()
+    job.begin_attempt()
+    job.feed(Chunk(text="one two"))
+    job.begin_attempt()
+    for text in ("one", " two thr", "ee"):
+        job.feed(Chunk(text=text))
+    job.feed(Chunk(end=end()))
+    assert (await job.next()).text == "one two three"
+
+
+@pytest.mark.parametrize("piece", [Chunk(text="One"), Chunk(text="on", end=end())])
+async def test_a_further_attempt_that_says_something_else_is_a_failure(piece: Chunk) -> None:
+    job = fresh()
+    job.begin_attempt()
+    job.feed(Chunk(text="one"))
+    job.begin_attempt()
+    job.feed(piece)
+    assert isinstance(job.error, EngineFailed)
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [({}, True), ({"temperature": 0.5}, False), ({"temperature": 0.5, "seed": 1}, True)],
+)
+def test_what_can_be_said_again(fields: dict[str, float], wanted: bool) -> None:
+    assert RequestJob(key="k", request=completion_request(**fields)).repeatable == wanted

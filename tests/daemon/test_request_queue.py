@@ -9,8 +9,8 @@ from glm_protocol.request_fields import Trigger
 from tests.support.daemon_process import completion_request
 
 
-def job(key: str, trigger: Trigger = Trigger.AUTOMATIC) -> RequestJob:
-    return RequestJob(key=key, request=completion_request(trigger=trigger))
+def job(key: str, trigger: Trigger = Trigger.AUTOMATIC, tenant: str = "") -> RequestJob:
+    return RequestJob(key=key, request=completion_request(trigger=trigger), tenant=tenant)
 
 
 def drain(queue: RequestQueue) -> list[str]:
@@ -53,3 +53,11 @@ async def test_what_ended_while_waiting_is_neither_counted_nor_given() -> None:
     queue.drop_done()
     assert queue.jobs() == [jobs[0], jobs[2]]
     assert drain(queue) == ["0", "2"]
+
+
+async def test_tenants_take_turns() -> None:
+    queue = RequestQueue()
+    for key in ("a1", "a2", "a3", "b1", "c1", "b2"):
+        queue.push(job(key, tenant=key[0]))
+    queue.push(job("a0", Trigger.EXPLICIT, tenant="a"))
+    assert drain(queue) == ["a0", "a1", "b1", "c1", "a2", "b2", "a3"]

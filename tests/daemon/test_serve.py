@@ -129,7 +129,7 @@ def test_a_daemon_killed_takes_its_worker_along_and_the_next_one_serves() -> Non
 
 def test_a_worker_killed_in_the_middle_fails_that_request_and_the_next_works() -> None:
     with running_daemon(script=SLOW) as daemon:
-        request = completion_request(max_tokens=4096)
+        request = completion_request(max_tokens=4096, temperature=0.7)
         answer: list[str] = []
         with daemon.client.stream("POST", "/glm/v1/complete", json=request.to_wire()) as stream:
             for line in stream.iter_lines():

@@ -42,12 +42,42 @@ async def test_a_request_that_had_said_nothing_is_tried_again(
         assert here.pool.lanes["fake"].supervisor.restarts == 1
 
 
-async def test_a_request_that_had_begun_to_speak_fails_at_once(
+async def test_an_answer_that_can_be_said_again_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "".join(f"{number} " for number in range(40))
+    use(monkeypatch, fault=Fault.CRASH, at_step=4, once=str(tmp_path / "m"), text=text)
+    async with local_daemon(patience=QUICK) as here:
+        assert await text_of(here) == text
+        assert here.pool.lanes["fake"].supervisor.restarts == 1
+
+
+async def test_a_worker_killed_in_mid_batch_costs_nobody_else_his_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those that were beside the one that kills are tried once more, each alone."""
+    use(monkeypatch, fault=Fault.CRASH, poison="poison", rows=4)
+    async with local_daemon(patience=QUICK) as here:
+        bad = here.pool.submit(completion_request("poison", document="bad"))
+        others = [
+            here.pool.submit(completion_request(f"value_{n} = f(", document=f"{n}"))
+            for n in range(6)
+        ]
+        assert here.pool.running == 4
+        with pytest.raises(EngineFailed, match="SIGKILL"):
+            await whole(bad)
+        texts = [(await whole(job)).text for job in others]
+        assert all(texts)
+        assert [job.attempts for job in others] == [2, 2, 2, 1, 1, 1]
+        assert here.pool.lanes["fake"].supervisor.restarts == 2
+
+
+async def test_a_request_that_had_begun_to_speak_by_chance_fails_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, fault=Fault.CRASH, at_step=4, once=str(tmp_path / "m"), text="x" * 80)
     async with local_daemon(patience=Patience(backoff_first=5.0)) as here:
-        job = here.pool.submit(completion_request())
+        job = here.pool.submit(completion_request(temperature=0.7))
         with pytest.raises(EngineFailed, match="SIGKILL"):
             await asyncio.wait_for(whole(job), 2.0)
         answer = await here.http.get("/ready")

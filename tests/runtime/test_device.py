@@ -15,11 +15,11 @@ import torch
 from glm_protocol.errors import BadRequest, ModelUnusable
 from glm_runtime.causal_model import KVStore
 from glm_runtime.checkpoint import open_checkpoint
-from glm_runtime.decode import Decoder
 from glm_runtime.device import TorchAccelerator, choose_placement
 from glm_runtime.free_memory import free_cpu_bytes
 from glm_runtime.model_loading import load_model
 from glm_runtime.transformers_model import TransformersModel
+from tests.runtime.one_row import OneRow
 from tests.runtime.tiny_models import write_model
 
 REPOSITORY = Path(__file__).parents[2]
@@ -131,10 +131,10 @@ class MissingOperator:
 @pytest.mark.parametrize("fails_at", [1, 2, 5])
 def test_fallback_for_a_missing_operator(tmp_path: Path, fails_at: int) -> None:
     placement = choose_placement(device=None, dtype="float32", accelerator=Npu())
-    model, _ = load_model(open_checkpoint(write_model(tmp_path)), placement)
+    model, _ = load_model(open_checkpoint(write_model(tmp_path)), placement, native=False)
     prompt = list(range(60, 110))
 
-    def logits(decoder: Decoder) -> list[torch.Tensor]:
+    def logits(decoder: OneRow) -> list[torch.Tensor]:
         decoder.begin(prompt)
         found = []
         while (last := decoder.prefill()) is None:
@@ -142,13 +142,13 @@ def test_fallback_for_a_missing_operator(tmp_path: Path, fails_at: int) -> None:
         found.append(last)
         return [*found, decoder.step(70), decoder.step(71)]
 
-    expected = logits(Decoder(model, placement, chunk=16))
+    expected = logits(OneRow(model, placement, chunk=16))
     lacking: Any = MissingOperator(model, fails_at=fails_at)
-    decoder = Decoder(lacking, placement, chunk=16)
+    decoder = OneRow(lacking, placement, chunk=16)
     for got, wanted in zip(logits(decoder), expected, strict=True):
         assert torch.allclose(got, wanted, atol=1e-5)
-    assert decoder.placement.kind == "cpu"
-    assert decoder.notes == (
+    assert decoder.decoder.placement.kind == "cpu"
+    assert decoder.decoder.notes == (
         "fell back from npu to cpu: The operator 'aten::rope' is not implemented for NPU",
     )
     assert lacking.moved_to == [(torch.device("cpu"), torch.float32)]
@@ -156,7 +156,7 @@ def test_fallback_for_a_missing_operator(tmp_path: Path, fails_at: int) -> None:
 
 def test_transformers_code_runs_on_accelerators_and_moves(tmp_path: Path) -> None:
     placement = choose_placement(device=None, dtype="float16", accelerator=Npu())
-    model, _ = load_model(open_checkpoint(write_model(tmp_path)), placement)
+    model, _ = load_model(open_checkpoint(write_model(tmp_path)), placement, native=False)
     assert isinstance(model, TransformersModel)
     model.move(torch.device("cpu"), torch.float32)
     assert model.forward([1, 2], model.new_store()).dtype == torch.float32
@@ -166,7 +166,7 @@ def test_no_second_fallback_from_the_cpu(tmp_path: Path) -> None:
     placement = choose_placement(device="cpu", dtype="float32", accelerator=Npu())
     model, _ = load_model(open_checkpoint(write_model(tmp_path)), placement)
     lacking: Any = MissingOperator(model, fails_at=1)
-    decoder = Decoder(lacking, placement)
+    decoder = OneRow(lacking, placement)
     decoder.begin([1, 2, 3])
     with pytest.raises(NotImplementedError):
         decoder.prefill()

@@ -9,51 +9,71 @@ import numpy as np
 import pytest
 import torch
 
-from glm_runtime.decode import Decoder
-from glm_runtime.drafting import WIDEST, Drafter
+from glm_runtime.drafting import DraftPace, Expected, Repetition
 from glm_runtime.lora_weights import LoraPair, LoraWeights
 from glm_runtime.native.engine_build import NoCompiler
 from glm_runtime.native.engine_library import load_library
 from glm_runtime.native.native_placement import NativePlacement
+from tests.runtime.one_row import OneRow, eager_pace
 from tests.runtime.test_native_engine import BASE, native, stored
 
 
-def drafter(accepted: bool = True) -> Drafter:
-    made = Drafter()
-    for width in (1, 2, 4, 8):
-        made.took(width, 1.0 + 0.1 * width)
-    for _ in range(40):
-        made.learn(proposed=4, accepted=4 if accepted else 0)
-    return made
+def propose(text: list[int], said: list[int], most: int = 7) -> list[int]:
+    return list(Repetition(text).propose(said, most))
 
 
 def test_it_proposes_what_followed_before() -> None:
-    made = drafter()
-    made.begin([1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 1, 2, 3])
-    assert made.propose() == [4, 5, 6, 7, 8, 9, 9]
-    made.add(4)
-    assert made.propose()[:2] == [5, 6]
-    made.add(77)
-    assert made.propose() == []
+    text = [1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 1, 2, 3]
+    assert propose(text, []) == [4, 5, 6, 7, 8, 9, 9]
+    assert propose(text, [4], most=2) == [5, 6]
+    assert propose(text, [4, 77]) == []
+    assert propose([], [1, 2]) == propose([1], []) == []
 
 
-def test_another_prompt_forgets_the_first() -> None:
-    made = drafter()
-    made.begin([1, 2, 3, 4, 5, 1, 2, 3])
-    made.begin([1, 2, 9])
-    assert made.propose() == []
+def test_the_longest_history_decides_and_then_the_last_place() -> None:
+    assert propose([5, 1, 2, 30, 9, 1, 2, 40, 7, 1, 2, 50, 9, 1, 2], [], 1) == [40]
+    assert propose([1, 2, 30, 1, 2, 40, 8, 1, 2], [], 1) == [40]
 
 
-def test_nothing_is_proposed_where_it_does_not_pay() -> None:
-    made = drafter(accepted=False)
-    made.begin([1, 2, 3, 4, 5, 6, 1, 2, 3])
-    assert made.propose() == []
-    assert any(made.propose() for _ in range(60)), "it looks again now and then"
-    dear = Drafter()
+def test_the_text_before_the_cursor_is_the_history() -> None:
+    tailed = Repetition([1, 2, 3, 4, 5, 90, 91], tail=[2, 3])
+    assert list(tailed.propose([], 2)) == [4, 5]
+    assert list(tailed.propose([4], 2)) == [5, 90]
+
+
+def test_an_expected_text_is_followed_as_long_as_it_agrees() -> None:
+    expected = Expected([4, 5, 6])
+    assert expected.propose([], 9) == [4, 5, 6]
+    assert expected.propose([4], 1) == [5]
+    assert expected.propose([5], 9) == []
+
+
+def test_the_width_follows_what_is_accepted_and_what_it_costs() -> None:
+    pace = DraftPace()
+    assert pace.worth("x", beside=1, most=9) == 0, "nothing was measured yet"
+    for width in (1, 2, 4, 8, 16):
+        pace.took(width, 1.0 + 0.1 * width)
+    for _ in range(40):
+        pace.learn("good", proposed=4, accepted=4)
+        pace.learn("bad", proposed=4, accepted=0)
+        pace.learn("fair", proposed=4, accepted=2)
+    widths = [pace.worth(source, beside=1, most=15) for source in ("bad", "fair", "good")]
+    assert widths[0] == 0
+    assert 0 < widths[1] < widths[2] == 15
+    assert pace.worth("good", beside=12, most=15) <= 4, "the kernels' width is all rows'"
+    assert any(pace.worth("bad", beside=1, most=9) for _ in range(60)), "it looks again"
+    dear = DraftPace()
     for width in (1, 2, 4, 8):
         dear.took(width, 3.0 * width)
-    dear.begin([1, 2, 3, 4, 5, 6, 1, 2, 3])
-    assert dear.propose() == []
+    assert dear.worth("x", beside=1, most=9) == 0
+
+
+def test_a_row_that_ends_says_nothing_against_the_guesses_left() -> None:
+    pace = DraftPace()
+    pace.learn("x", proposed=3, accepted=3)
+    assert pace.acceptance("x") > 0.8
+    pace.learn("x", proposed=1, accepted=0)
+    assert pace.acceptance("x") < 0.8
 
 
 @pytest.mark.parametrize("chosen", ["greedy", "against the guesses", "along a repetition"])
@@ -63,8 +83,8 @@ def test_speculated_is_plain(tmp_path: Path, chosen: str) -> None:
     except NoCompiler as missing:
         pytest.skip(f"no native engine here: {missing}")
     model: Any = native(stored(tmp_path, BASE))
-    decoder = Decoder(model, NativePlacement(dtype_name="int8", kernels=""))
-    decoder._drafter = drafter()
+    decoder = OneRow(model, NativePlacement(dtype_name="int8", kernels=""))
+    decoder.decoder.pace = eager_pace()
     prompt = [5, 6, 7, 8, 9, 10, 11, 12, 13, 14] * 4
     random = np.random.default_rng(0)
     decoder.begin(prompt)
@@ -81,7 +101,8 @@ def test_speculated_is_plain(tmp_path: Path, chosen: str) -> None:
         }[chosen]
         logits, wanted = decoder.step(token), model.forward([token], plain)
     if chosen == "along a repetition":
-        assert decoder.steps <= 60 * 2 / WIDEST + 20
+        decoder.decoder.end(decoder.strand)
+        assert decoder.decoder.steps <= 60 / 4
     assert decoder.begin([*prompt, 1, 2]) == len(prompt)
     last = decoder.prefill()
     assert last is not None
@@ -101,8 +122,8 @@ def test_guesses_of_one_adapter_are_not_met_by_another(tmp_path: Path) -> None:
     )
     lora = LoraWeights(name="x", pairs={"model.layers.0.self_attn.o_proj": pair})
     model: Any = native(stored(tmp_path, BASE))
-    decoder = Decoder(model, NativePlacement(dtype_name="int8", kernels=""))
-    decoder._drafter = drafter()
+    decoder = OneRow(model, NativePlacement(dtype_name="int8", kernels=""))
+    decoder.decoder.pace = eager_pace()
     prompt = [5, 6, 7, 8, 9, 10, 11, 12] * 4
     for turn, wanted in enumerate((None, lora, None, lora)):
         assert (decoder.begin(prompt, wanted) > 0) == (turn > 1), "each finds its own again"
@@ -110,4 +131,5 @@ def test_guesses_of_one_adapter_are_not_met_by_another(tmp_path: Path) -> None:
         assert logits is not None
         assert np.array_equal(logits, model.forward(prompt, model.new_store(wanted)))
         decoder.step(prompt[0])  # as it went before: guesses are looked at
-        assert decoder._ahead
+        assert decoder.strand is not None
+        assert len(decoder.cache.tokens) > len(decoder.strand.tokens), "no guess was looked at"

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from glm_runtime.causal_model import CausalModel, KVStore
 from glm_runtime.checkpoint import open_checkpoint
-from glm_runtime.decode import Decoder
 from glm_runtime.device import TorchAccelerator, choose_placement
 from glm_runtime.model_loading import load_model
+from tests.runtime.one_row import OneRow
 from tests.runtime.tiny_models import GLM, GPT2, LLAMA, MISTRAL, write_model
 
 PLACEMENT = choose_placement(device="cpu", dtype="float32", accelerator=TorchAccelerator())
@@ -26,7 +26,7 @@ def glm(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
     return load_model(open_checkpoint(folder), PLACEMENT, native=request.param)[0]
 
 
-def prefilled(decoder: Decoder, prompt: list[int]) -> torch.Tensor:
+def prefilled(decoder: OneRow, prompt: list[int]) -> torch.Tensor:
     decoder.begin(prompt)
     while (logits := decoder.prefill()) is None:
         pass
@@ -46,7 +46,7 @@ def uncached(model: CausalModel, tokens: list[int]) -> torch.Tensor:
 def test_cached_equals_uncached(tmp_path: Path, config: dict[str, Any], native: bool) -> None:
     checkpoint = open_checkpoint(write_model(tmp_path, config))
     model = load_model(checkpoint, PLACEMENT, native=native)[0]
-    decoder = Decoder(model, PLACEMENT, chunk=16)
+    decoder = OneRow(model, PLACEMENT, chunk=16)
     first = list(range(30, 80))
     second = [*first[:40], 7, 8, 9]
     assert torch.allclose(prefilled(decoder, first), uncached(model, first), atol=1e-4)
@@ -63,7 +63,7 @@ def test_cached_equals_uncached(tmp_path: Path, config: dict[str, Any], native: 
     chunk=st.integers(1, 5),
 )
 def test_any_sequence_of_prompts(glm: Any, prompts: list[list[int]], chunk: int) -> None:
-    decoder = Decoder(glm, PLACEMENT, chunk=chunk)
+    decoder = OneRow(glm, PLACEMENT, chunk=chunk)
     held: list[int] = []
     for prompt in prompts:
         reused = decoder.begin(prompt)
@@ -78,7 +78,7 @@ def test_any_sequence_of_prompts(glm: Any, prompts: list[list[int]], chunk: int)
 
 
 def test_a_prompt_left_in_the_middle_is_taken_up_where_it_was(glm: Any) -> None:
-    decoder = Decoder(glm, PLACEMENT, chunk=8)
+    decoder = OneRow(glm, PLACEMENT, chunk=8)
     prompt = list(range(40))
     decoder.begin(prompt)
     decoder.prefill()
@@ -88,14 +88,14 @@ def test_a_prompt_left_in_the_middle_is_taken_up_where_it_was(glm: Any) -> None:
 
 
 def test_room_grows_past_its_first_size(glm: Any) -> None:
-    decoder = Decoder(glm, PLACEMENT, chunk=300)
+    decoder = OneRow(glm, PLACEMENT, chunk=300)
     prompt = [i % 200 for i in range(900)]
     prefilled(decoder, prompt[:10])
     assert torch.allclose(prefilled(decoder, prompt), uncached(glm, prompt), atol=1e-4)
 
 
 def test_clear_forgets(glm: Any) -> None:
-    decoder = Decoder(glm, PLACEMENT)
+    decoder = OneRow(glm, PLACEMENT)
     prefilled(decoder, [1, 2, 3])
     decoder.cache.clear()
     assert decoder.cache.tokens == []
@@ -131,7 +131,7 @@ def test_out_of_memory_leaves_a_clean_cache(glm: Any, error: BaseException) -> N
     from glm_protocol.errors import EngineFailed
 
     model: Any = RunsOut(glm, error)
-    decoder = Decoder(model, PLACEMENT, chunk=8)
+    decoder = OneRow(model, PLACEMENT, chunk=8)
     decoder.begin(list(range(20)))
     with pytest.raises(EngineFailed, match="not enough memory"):
         decoder.prefill()
@@ -143,7 +143,7 @@ def test_out_of_memory_leaves_a_clean_cache(glm: Any, error: BaseException) -> N
 
 def test_other_faults_are_not_taken_for_memory(glm: Any) -> None:
     model: Any = RunsOut(glm, RuntimeError("shapes differ"))
-    decoder = Decoder(model, PLACEMENT)
+    decoder = OneRow(model, PLACEMENT)
     decoder.begin([1])
     with pytest.raises(RuntimeError, match="shapes differ"):
         decoder.prefill()

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glm_runtime.decode import Decoder
+from glm_runtime.kv_cache import common_length
 from glm_runtime.native.engine_build import NoCompiler
 from glm_runtime.native.engine_library import load_library
 from glm_runtime.native.native_placement import NativePlacement
+from tests.runtime.one_row import OneRow
 from tests.runtime.test_native_engine import BASE, native, stored
 
 try:
@@ -20,8 +21,8 @@ except NoCompiler as missing:
     pytest.skip(f"no native engine here: {missing}", allow_module_level=True)
 
 
-def prefilled(decoder: Decoder, prompt: list[int]) -> tuple[int, Any]:
-    reused = decoder.begin(prompt)
+def prefilled(decoder: OneRow, prompt: list[int], tenant: str = "") -> tuple[int, Any]:
+    reused = decoder.begin(prompt, tenant=tenant)
     while (logits := decoder.prefill()) is None:
         pass
     return reused, logits
@@ -29,7 +30,7 @@ def prefilled(decoder: Decoder, prompt: list[int]) -> tuple[int, Any]:
 
 def test_editors_that_take_turns_find_their_own(tmp_path: Path) -> None:
     model: Any = native(stored(tmp_path, BASE))
-    decoder = Decoder(model, NativePlacement(dtype_name="int8", kernels=""))
+    decoder = OneRow(model, NativePlacement(dtype_name="int8", kernels=""))
     head = list(range(40))
     texts = [[*head, *range(first, first + 60)] for first in (60, 120, 180)]
     free = model.pool.free
@@ -47,7 +48,7 @@ def test_editors_that_take_turns_find_their_own(tmp_path: Path) -> None:
 
 def test_when_pages_run_out_others_are_forgotten(tmp_path: Path) -> None:
     model: Any = native(stored(tmp_path, BASE))
-    decoder = Decoder(model, NativePlacement(dtype_name="int8", kernels=""))
+    decoder = OneRow(model, NativePlacement(dtype_name="int8", kernels=""))
     for first in range(4):
         prefilled(decoder, [first, *range(100)])
     held = [model.pool.take() for _ in range(model.pool.free - 1)]
@@ -57,3 +58,25 @@ def test_when_pages_run_out_others_are_forgotten(tmp_path: Path) -> None:
     for page in held:
         model.pool.release(page)
     assert np.array_equal(logits, model.forward(prompt, model.new_store()))
+
+
+def test_a_stranger_meets_nothing_of_anothers_prompt(tmp_path: Path) -> None:
+    model: Any = native(stored(tmp_path, BASE))
+    decoder = OneRow(model, NativePlacement(dtype_name="int8", kernels=""))
+    prompt = list(range(100))
+    assert prefilled(decoder, prompt, "tcp:a")[0] == 0
+    for tenant in ("tcp:b", ""):
+        reused, logits = prefilled(decoder, prompt, tenant)
+        assert reused == 0, "a stranger could time it"
+        assert np.array_equal(logits, model.forward(prompt, model.new_store()))
+    for tenant in ("tcp:a", "tcp:b", ""):
+        assert prefilled(decoder, prompt, tenant)[0] == len(prompt) - 1
+
+
+@pytest.mark.parametrize(
+    ("tokens", "prompt", "wanted"),
+    [([], [1], 0), ([1, 2], [1, 2], 2), ([1, 2, 3], [1, 2], 2), ([1, 9, 3], [1, 2, 3], 1),
+     ([5], [6], 0), (list(range(99)), [*range(63), 7], 63)],
+)  # fmt: skip
+def test_what_two_begin_with(tokens: list[int], prompt: list[int], wanted: int) -> None:
+    assert common_length(tokens, prompt) == wanted

@@ -13,10 +13,10 @@ from glm_protocol.errors import AdapterUnknown, ModelUnusable
 from glm_runtime.adapter import CONFIG, MANIFEST, WEIGHTS, AdapterShelf, fingerprint
 from glm_runtime.adapter_rack import AdapterRack
 from glm_runtime.checkpoint import open_checkpoint
-from glm_runtime.decode import Decoder
 from glm_runtime.device import TorchAccelerator, choose_placement
 from glm_runtime.lora_weights import LoraWeights
 from glm_runtime.model_loading import load_model
+from tests.runtime.one_row import OneRow
 from tests.runtime.tiny_adapters import random_adapter, write_adapter
 from tests.runtime.tiny_models import write_model
 
@@ -112,12 +112,12 @@ def test_nothing_stays_after_a_forward_that_raised(
 def test_a_cache_is_never_met_by_another_adapter(folder: Path, tmp_path: Path) -> None:
     write_adapter(tmp_path / "adapters" / "one")
     lora = choose(tmp_path, "one")
-    decoder = Decoder(load_model(open_checkpoint(folder), PLACEMENT)[0], PLACEMENT)
-    fresh = Decoder(load_model(open_checkpoint(folder), PLACEMENT)[0], PLACEMENT)
+    decoder = OneRow(load_model(open_checkpoint(folder), PLACEMENT)[0], PLACEMENT)
+    fresh = OneRow(load_model(open_checkpoint(folder), PLACEMENT)[0], PLACEMENT)
     for wanted in (None, lora, None, lora):
         assert decoder.begin(PROMPT, wanted) == 0
         logits = decoder.prefill()
-        fresh.cache.clear()
+        fresh.begin([PROMPT[0] + 1])
         fresh.begin(PROMPT, wanted)
         expected = fresh.prefill()
         assert logits is not None

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
+from glm_daemon.access import tenant_of
 from glm_daemon.answers import LinesAnswer
 from glm_daemon.daemon_state import daemon_state
 from glm_protocol.chat import ChatRequest
@@ -68,6 +69,6 @@ def answer(body: AnyRequest, request: Request, protocol: str | None) -> Response
         raise ProtocolMismatch(f"The daemon speaks protocol {PROTOCOL_VERSION}.")
     state = daemon_state(request)
     state.touch()
-    job = state.pool.submit(body)
+    job = state.pool.submit(body, tenant=tenant_of(request.scope))
     job.on_done.append(lambda _: state.touch())
     return LinesAnswer(job, model=state.pool.models.default)

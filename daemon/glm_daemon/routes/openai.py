@@ -19,6 +19,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from starlette.types import Send
 
+from glm_daemon.access import tenant_of
 from glm_daemon.answers import (
     JobAnswer,
     StreamAnswer,
@@ -109,7 +110,7 @@ async def completions(body: OpenAICompletion, request: Request) -> Response:
     state = daemon_state(request)
     state.touch()
     request_id = f"cmpl-{uuid.uuid4().hex}"
-    job = state.pool.submit(body.to_request(request_id))
+    job = state.pool.submit(body.to_request(request_id), tenant=tenant_of(request.scope))
     job.on_done.append(lambda _: state.touch())
     kind = SseAnswer if body.stream else PlainAnswer
     usage = body.stream_options is not None and body.stream_options.include_usage

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.types import Send
 
 from glm_client.picture_file import image_data
+from glm_daemon.access import tenant_of
 from glm_daemon.answers import (
     JobAnswer,
     StreamAnswer,
@@ -179,7 +180,7 @@ class ChatStart(Response):
     async def __call__(self, scope: Any, receive: Any, send: Send) -> None:
         state = daemon_state(self._request)
         state.touch()
-        job = state.pool.submit(self._asked)
+        job = state.pool.submit(self._asked, tenant=tenant_of(self._request.scope))
         job.on_done.append(lambda _: state.touch())
         kind = SseChat if self._body.stream else PlainChat
         options = self._body.stream_options

@@ -21,6 +21,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from starlette.types import Send
 
+from glm_daemon.access import tenant_of
 from glm_daemon.answers import JobAnswer, json_line, send_part, send_start
 from glm_daemon.daemon_state import daemon_state
 from glm_daemon.form_data import FormData, read_form
@@ -155,7 +156,7 @@ def answer(drawing: DrawRequest, request: Request) -> Response:
     """Queue it. Raises GlmError."""
     state = daemon_state(request)
     state.touch()
-    job = state.pool.submit(drawing)
+    job = state.pool.submit(drawing, tenant=tenant_of(request.scope))
     job.on_done.append(lambda _: state.touch())
     return PicturesAnswer(job, model=drawing.model or "")
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glm_runtime.causal_model import RowTokens
 from glm_runtime.native.engine_library import PAGE, BatchStruct
 from glm_runtime.native.page_pool import PagePool
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 Logits = NDArray[np.float32]
 NO_ADAPTER = -1
+MOST_ROWS = 16  # a step of so many costs what the kernels take at once
 _ERRORS = {-1: MemoryError("the engine got no memory for this step")}
 
 
@@ -87,15 +88,6 @@ def _release_all(pool: PagePool, pages: list[int]) -> None:
     pages.clear()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RowTokens:
-    """Tokens to append to one store; logits are wanted after the last `wanted` of them."""
-
-    store: NativeStore
-    tokens: Sequence[int]
-    wanted: int = 1
-
-
 class NativeModel:
     """The weights, packed for this processor, and the forward."""
 
@@ -109,6 +101,7 @@ class NativeModel:
         self.positions: int | None = shape.positions
         self.stop_ids = shape.stop_ids
         self.threads = 1
+        self.most_rows = MOST_ROWS
         self.adapters: NativeAdapters | None = None
         if library.glm_pages_set(handle, pages) != 0:
             raise MemoryError("no memory for keys and values")
