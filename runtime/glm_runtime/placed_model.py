@@ -1,7 +1,8 @@
 """A checkpoint becomes a model where it computes best: the native engine on the CPU, else torch.
 
 The native engine is taken on a CPU for every architecture that it computes, unless a dtype of
-torch is asked for by name; `int8` and `int4` ask for it by name. torch is imported only when it
+torch is asked for by name; `int8` and `int4` ask for it by name. On a device that is asked for,
+`int8` and `float8` are formats of the weights. torch is imported only when it
 is needed. Where a device is present, it gets the models that are worth the trip there.
 """
 
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 # Parameters up to which the CPU is taken though there may be a device: a step of so small a model
 # takes less than the device's launches, and the start less than importing torch.
 SMALL = 100_000_000
+WEIGHT_FORMATS = ("int8", "float8")
 # Device files by which an accelerator shows itself; torch, which would know, takes a second.
+_CPU_OR_ANY = (None, "auto", CPU)
 _DEVICE_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/davinci0", "/dev/dri/renderD128", "/dev/accel")
 
 
@@ -61,7 +64,7 @@ def place_model(
                 f"the native engine is not there ({error}); torch computes, which is slower:"
                 " install g++ or clang++ and restart",
             )
-    if options.dtype in BITS:
+    if options.dtype in BITS and options.device in _CPU_OR_ANY:
         why = notes[0] if notes else "the native engine does not compute this architecture"
         raise ModelUnusable(f"{checkpoint.folder} cannot run in {options.dtype}: {why}.")
     return _place_torch(checkpoint, options, accelerator, notes)
@@ -70,7 +73,7 @@ def place_model(
 def _may_be_native(checkpoint: Checkpoint, options: EngineOptions) -> bool:
     from glm_runtime.native.native_shape import native_shape
 
-    if options.dtype not in (None, "auto", *BITS) or options.device not in (None, "auto", CPU):
+    if options.dtype not in (None, "auto", *BITS) or options.device not in _CPU_OR_ANY:
         return False
     if native_shape(checkpoint.config) is None:
         return False
@@ -120,10 +123,14 @@ def _place_torch(
 
     most = torch.get_num_threads()
     torch.set_num_threads(options.threads or 1)
+    # int8 and float8 are of a device's weights alone; it computes in what suits it.
+    number_format = options.dtype if options.dtype in WEIGHT_FORMATS else None
     placement = choose_placement(
-        device=options.device, dtype=options.dtype, accelerator=accelerator or TorchAccelerator()
+        device=options.device,
+        dtype=None if number_format else options.dtype,
+        accelerator=accelerator or TorchAccelerator(),
     )
-    model, more = load_model(checkpoint, placement)
+    model, more = load_model(checkpoint, placement, number_format=number_format)
     return PlacedModel(
         model=model,
         placement=placement,

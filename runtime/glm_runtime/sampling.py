@@ -37,14 +37,24 @@ class Sampler:
 
     def next_token(self, logits_V: Logits) -> int:
         """Raises EngineFailed when the largest logit is NaN or infinite."""
-        logits_V = as_array(logits_V)
-        if not math.isfinite(float(logits_V.max())):
+        on_device = hasattr(logits_V, "best")  # see captured/device_sampling.py
+        if not on_device:
+            logits_V = as_array(logits_V)
+        if not (logits_V.finite if on_device else math.isfinite(float(logits_V.max()))):
             raise EngineFailed(
                 "The model computed values that are not finite.",
                 remedy="Try --dtype float32; if it stays, the model's weights are damaged.",
             )
         if self._sampling.temperature == 0:
-            return int(logits_V.argmax())
+            return int(logits_V.best if on_device else logits_V.argmax())
+        if on_device:
+            return int(
+                logits_V.draw(
+                    temperature=self._sampling.temperature,
+                    top_p=self._sampling.top_p,
+                    uniform=self._generator.random(),
+                )
+            )
         return self._draw(logits_V)
 
     def _draw(self, logits_V: NDArray[np.float32]) -> int:

@@ -88,7 +88,7 @@ class Twin:
 
     def play(self, what: str, **_: Any) -> float | None:
         self.plays += 1
-        if self.plays > 9:
+        if self.plays > 10:
             raise CannotPlay("it ended")
         return {"wide": None, "best": 7}.get(what, 0.5)
 

@@ -134,6 +134,7 @@ def _play(contest: _Contest, checkpoint: Checkpoint) -> list[float]:
 
     few = min(plan.tokens, _FEW_TOKENS)
     _compare_best(contest, prompt(few))  # and so a first time for everything
+    contest.turn(PREFILL, 1.0, "prefill", tokens=prompt(few))
     contest.turn(DECODE, 1.0, "steps", count=2)
     contest.values.clear()
     reader = MemoryReader(plan.threads)

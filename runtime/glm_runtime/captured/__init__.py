@@ -1,0 +1,1 @@
+"""Llama-like models on accelerators: static keys and values, forwards of fixed shapes, captured."""
