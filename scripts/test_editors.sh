@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Tests in the real editors: scripts/test_editors.sh [vscode|neovim]...   (default: both)
+# Tests in the real editors: scripts/test_editors.sh [vscode|neovim|picture]...   (default: all)
 #
 # Installs, once, into ${GLM_EDITORS_CACHE:-~/.cache/glm-lsp-editors}: VS Code's server and workbench, Node 24,
 # a browser driver, Neovim 0.12. Chromium comes from apt (root) or from GLM_CHROMIUM. Then it packs the
 # extension and drives both editors with the fake model, in folders of their own: no user's daemon,
-# settings or history is met. Screenshots and results lie in the folder that the last line names.
+# settings or history is met. "picture" drives both with the models that come with the project, for
+# the README's pictures (scripts/readme_pictures.py). Screenshots and results lie in the folder that the last line names.
 # GLM_NVIM names a Neovim of your own, GLM_LSP_COMMAND another server, GLM_EDITORS_OUT another folder
-# for the results.
+# for the results; GLM_VSIX=keep takes the extension that was packed last.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -14,7 +15,7 @@ cache=${GLM_EDITORS_CACHE:-$HOME/.cache/glm-lsp-editors}
 out=${GLM_EDITORS_OUT:-$root/build/editors}
 install=$root/tests/editors/install
 editors=("$@")
-[ ${#editors[@]} -gt 0 ] || editors=(vscode neovim)
+[ ${#editors[@]} -gt 0 ] || editors=(vscode neovim picture)
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 fail() { printf 'test-editors: %s\n' "$*" >&2; exit 1; }
@@ -49,8 +50,10 @@ fi
 node=$(echo "$vscode"/node_modules/node-linux-*/bin/node)
 PATH=$(dirname "$node"):$PATH
 export PATH
-say "the extension"
-bash plugin_vscode/scripts/package.sh
+if [ "${GLM_VSIX:-}" != keep ] || ! ls plugin_vscode/*.vsix > /dev/null 2>&1; then
+  say "the extension"
+  bash plugin_vscode/scripts/package.sh
+fi
 
 rm -rf "$out"
 mkdir -p "$out"

@@ -201,3 +201,5 @@ def set_up_log() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s"
     )
+    # It warns of every byte for a worker process that ended, which is said elsewhere.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)

@@ -152,7 +152,8 @@ class Session:
             return
         handler = self._notifications.get(method)
         if self.phase is not Phase.RUNNING or handler is None:
-            log.debug("notification ignored in phase %s: %.60s", self.phase, method)
+            if not method.startswith("$/"):  # those are the editor's own and may be ignored
+                log.debug("notification ignored in phase %s: %.60s", self.phase, method)
             return
         try:
             handler(params if isinstance(params, dict) else {})

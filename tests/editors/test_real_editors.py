@@ -36,7 +36,7 @@ def scenarios() -> list[tuple[str, str]]:
 def results(editor: str) -> dict[str, dict[str, Any]]:
     """Drive one editor through all its scenarios, once."""
     out = Path(os.environ["GLM_EDITORS_OUT"])
-    what = str(next(PLUGIN.glob("*.vsix"))) if editor == "vscode" else os.environ["GLM_NVIM"]
+    what = os.environ["GLM_NVIM"] if editor == "neovim" else str(next(PLUGIN.glob("*.vsix")))
     installed = os.environ["GLM_EDITORS_INSTALLED"]
     print(f"\n{editor}:", flush=True)
     command = ["node", str(FOLDER / "drive" / "run.mjs"), editor, str(out), installed, what]

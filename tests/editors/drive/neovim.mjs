@@ -5,10 +5,11 @@ import { REPOSITORY, sleep, until } from './lab.mjs';
 import { NeovimSocket } from './neovim_socket.mjs';
 import { Terminal } from './terminal.mjs';
 
-const INIT = `
+// Without context the fake's answer follows from the open file alone.
+const FAKE = "{ model = 'fake', trace = { server = 'verbose' }, context = { enable = false } }";
+const init = settings => `
 vim.opt.runtimepath:prepend(${JSON.stringify(path.join(REPOSITORY, 'plugin_nvim'))})
--- Without context the fake's answer follows from the open file alone.
-vim.g.glm_lsp = { settings = { model = 'fake', trace = { server = 'verbose' }, context = { enable = false } } }
+vim.g.glm_lsp = { settings = ${settings} }
 vim.keymap.set('i', '<Tab>', function()
   return require('glm_lsp').accept() and '' or '<Tab>'
 end, { expr = true })
@@ -41,12 +42,13 @@ export class Neovim {
     this.terminal = new Terminal(lab, editors);
   }
 
-  async start(folder, script = {}) {
+  /** `settings`: section `glm` as a Lua table. */
+  async start(folder, { settings = FAKE, script = {} } = {}) {
     this.socket = path.join(this.lab.root, `nvim-${Date.now()}.sock`);
-    const init = this.lab.write('init.lua', INIT);
+    const file = this.lab.write('init.lua', init(settings));
     const env = { ...this.lab.environment(script), NVIM_LOG_FILE: path.join(this.lab.root, 'nvim.log') };
     this.environment = env;
-    this.terminal.start(this.program, ['-u', init, '--listen', this.socket], folder, env);
+    this.terminal.start(this.program, ['-u', file, '--listen', this.socket], folder, env);
     this.connection = await NeovimSocket.open(this.socket);
     await this.lua('1');
   }

@@ -175,6 +175,7 @@ export async function runNeovim(out, editors, program) {
       await nvim.command('GLM ask What does this file do?');
       await until('the answer', async () => (await windows()).includes('fake_answer_'), 15_000);
       await nvim.command('only');
+      await terminal.page.screenshot({ path: path.join(lab.root, 'project', 'shot.png') });
       await nvim.command('GLM image shot.png What is this?');
       await until('the answer about the picture', async () => (await windows()).includes('fake_sight_'), 15_000);
       await nvim.shot('image-question');

@@ -27,28 +27,33 @@ const QUIET = {
 };
 
 export class VsCode {
-  constructor(lab, editors) {
+  /** `name`: of its folders; a lab may hold several. */
+  constructor(lab, editors, name = 'vscode') {
     this.lab = lab;
     this.editors = editors;
-    this.userData = lab.folder('vscode');
-    this.extensions = lab.folder('extensions');
+    this.name = name;
+    this.userData = lab.folder(name);
+    this.extensions = lab.folder(`${name}-extensions`);
     this.entry = path.join(editors, 'node_modules', 'code-server', 'out', 'node', 'entry.js');
   }
 
+  /** With the extension, or without where `vsix` is undefined. */
   async start(vsix, { user = {}, machine = {}, script = {} }) {
-    this.lab.write('vscode/User/settings.json', JSON.stringify({ ...QUIET, ...user }, null, 2));
+    this.lab.write(`${this.name}/User/settings.json`, JSON.stringify({ ...QUIET, ...user }, null, 2));
     // Settings of scope "machine" count only here when VS Code runs as a server.
-    this.lab.write('vscode/Machine/settings.json', JSON.stringify(machine, null, 2));
+    this.lab.write(`${this.name}/Machine/settings.json`, JSON.stringify(machine, null, 2));
     this.port = await freePort();
-    const config = this.lab.write('code-server.yaml', `bind-addr: 127.0.0.1:${this.port}\nauth: none\ncert: false\n`);
+    const config = this.lab.write(`${this.name}.yaml`, `bind-addr: 127.0.0.1:${this.port}\nauth: none\ncert: false\n`);
     const folders = ['--config', config, '--user-data-dir', this.userData, '--extensions-dir', this.extensions];
-    const env = { ...this.lab.environment(script), CODE_SERVER_SESSION_SOCKET: path.join(this.lab.root, 'cs.sock') };
-    const installed = spawnSync(process.execPath, [this.entry, ...folders, '--install-extension', vsix, '--force'], { env, encoding: 'utf8' });
-    if (installed.status !== 0) throw new Error(`the .vsix did not install: ${installed.stdout}${installed.stderr}`);
-    const log = fs.openSync(path.join(this.lab.out, 'code-server.log'), 'w');
+    const env = { ...this.lab.environment(script), CODE_SERVER_SESSION_SOCKET: path.join(this.lab.root, `${this.name}.sock`) };
+    if (vsix !== undefined) {
+      const installed = spawnSync(process.execPath, [this.entry, ...folders, '--install-extension', vsix, '--force'], { env, encoding: 'utf8' });
+      if (installed.status !== 0) throw new Error(`the .vsix did not install: ${installed.stdout}${installed.stderr}`);
+    }
+    const log = fs.openSync(path.join(this.lab.out, `code-server-${this.name}.log`), 'w');
     this.process = spawn(process.execPath, [this.entry, ...folders, '--disable-telemetry', '--disable-update-check', '--disable-getting-started-override'], { env, stdio: ['ignore', log, log], detached: true });
     await until('code-server', () => fetch(`${this.url()}/healthz`).then(answer => answer.ok, () => false), 30_000, 100);
-    ({ context: this.browser, page: this.page } = await openBrowser(this.editors, this.lab.folder('chromium'), { width: 1100, height: 640 }));
+    ({ context: this.browser, page: this.page } = await openBrowser(this.editors, this.lab.folder(`${this.name}-chromium`), { width: 1100, height: 640 }));
   }
 
   url() {
