@@ -3,6 +3,8 @@
     for each repository R and seed S, into one folder:
     glm-lsp eval repo R --holes N --seed S --json               > R.full.json
     glm-lsp eval repo R --holes N --seed S --no-context --json  > R.no-context.json
+    glm-lsp eval repo R --holes N --seed S --no-workspace-memory --json  > R.pieces.json
+    glm-lsp eval repo R --holes N --seed S --no-context --no-workspace-memory --json > R.file.json
     glm-lsp eval repo R --holes N --seed S --no-memory --json   > R.no-memory.json
     glm-lsp eval repo R --holes N --seed S --no-context --no-memory --json > R.bare.json
     python -m bench.hole_baseline R --holes N --seed S          > R.ngram.json
@@ -27,16 +29,21 @@ PAGES = (ROOT / "docs" / "quality.md", ROOT / "README.md")
 BEGIN = "<!-- repositories: renewed by `python -m bench.hole_report FOLDER --write` -->"
 END = "<!-- end of repositories -->"
 VARIANTS = {
-    "full": "context and memory",
-    "no-context": "memory only",
-    "no-memory": "context only",
-    "bare": "the model alone",
+    "full": "context and workspace memory",
+    "no-context": "workspace memory only",
+    "pieces": "context only",
+    "file": "neither: the open file alone",
+    "no-memory": "context in the prompt alone, no memory",
+    "bare": "the model alone, no memory",
     "ngram": "n-gram with cache",
 }
 GAPS = (
-    ("bare", "no-memory", "context on - off, without memory"),
-    ("no-context", "full", "context on - off, with memory"),
-    ("no-memory", "full", "memory on - off"),
+    ("file", "pieces", "context on - off, workspace not in the memory"),
+    ("no-context", "full", "context on - off, workspace in the memory"),
+    ("bare", "no-memory", "context on - off, no memory"),
+    ("file", "no-context", "workspace memory on - off, without context"),
+    ("pieces", "full", "workspace memory on - off, with context"),
+    ("no-memory", "full", "all memory on - off"),
     ("ngram", "full", "nano-code with both - n-gram with cache"),
 )
 

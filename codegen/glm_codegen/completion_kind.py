@@ -9,7 +9,7 @@ from glm_codegen.completion_text import CompletionText
 from glm_codegen.cutting.candidate import Candidate
 from glm_codegen.ghost_attempts import GhostAttempts
 from glm_codegen.guided_chooser import GuidedChooser
-from glm_codegen.model_context import to_model
+from glm_codegen.model_context import for_prompt, to_model
 from glm_codegen.prompt_formats.fim_transcoder import read_marked_up
 from glm_codegen.prompt_formats.prompt_format import Prompt
 from glm_codegen.row_plan import ModelParts, RowPlan
@@ -22,6 +22,7 @@ from glm_runtime.sampling import Sampler, Sampling
 
 PROMPT_LIMIT = 4096  # tokens: beyond it a prompt costs more time than it adds to a completion
 _SNIPPET_CHARACTERS = 8  # for each token of the budget: bounds the work of encoding them
+_REMEMBERED_CHARACTERS = 48_000  # of snippets that a memory reads
 
 
 def plan_completion(request: CompletionRequest, parts: ModelParts) -> RowPlan:
@@ -31,10 +32,13 @@ def plan_completion(request: CompletionRequest, parts: ModelParts) -> RowPlan:
     limit = parts.context_length
     # A budget larger than the context cannot be kept; half of it stays for the prompt.
     room = min(limit - min(request.max_tokens, limit // 2), PROMPT_LIMIT)
-    cleaned = to_model(request.context, snippet_characters=room * _SNIPPET_CHARACTERS)
+    for_snippets = room * _SNIPPET_CHARACTERS
+    cleaned = to_model(
+        request.context, snippet_characters=max(for_snippets, _REMEMBERED_CHARACTERS)
+    )
     mode = parts.parse_check.mode_at(cleaned.context, request.mode, request.document)
     rolled, typed = roll_back(cleaned.context, parts.vocabulary)
-    prompt = _render(rolled, mode, parts, room)
+    prompt = _render(for_prompt(rolled, for_snippets), mode, parts, room)
     budget = min(
         request.max_tokens + len(parts.tokenizer.encode(typed)), limit - len(prompt.token_ids)
     )

@@ -1,4 +1,5 @@
-"""Memory at work in one completion: what the workspace and the open file say comes next.
+"""Memory at work in one completion: what the workspace, the pieces of it that were gathered for
+this place, and the open file say comes next.
 
 The model sees the text cut where the cursor is; documents were cut into tokens as they stand. So
 the history is taken from the text, cut anew at every step: a space before the cursor belongs to
@@ -19,6 +20,7 @@ from glm_runtime.token_memory import Followers, TokenMemory
 
 TAIL = 400  # characters of text that the history is cut from
 _PART = 2_000  # characters of the open file that are cut into tokens at once
+_SETS = 4  # of gathered pieces whose memories are kept
 _REMEMBERED = 64  # such parts whose ids are kept while a person types
 
 Seen = list[Followers | None]
@@ -41,21 +43,32 @@ class TextIds:
         return found
 
 
-def file_memory(context: CodeContext, ids: TextIds) -> TokenMemory:
-    """The open file and the pieces that came with the request."""
-    memory = TokenMemory()
-    memory.add(
-        [
-            ("\0prefix", ids(context.prefix)),
-            ("\0suffix", ids(context.suffix)),
-            *((snippet.id, ids(snippet.text)) for snippet in context.snippets),
-        ]
-    )
-    return memory
+class NearMemories:
+    """Memories of what came with one request: the open file, and the gathered pieces.
+
+    The pieces stay as they are while a person types, so their memory is kept for a few sets.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._ids = TextIds(vocabulary)
+        self._of_pieces = lru_cache(maxsize=_SETS)(self._remember)
+
+    def file(self, context: CodeContext) -> TokenMemory:
+        """The text before and after the cursor."""
+        return self._remember((("prefix", context.prefix), ("suffix", context.suffix)))
+
+    def pieces(self, context: CodeContext) -> TokenMemory:
+        """The snippets."""
+        return self._of_pieces(tuple((one.id, one.text) for one in context.snippets))
+
+    def _remember(self, texts: tuple[tuple[str, str], ...]) -> TokenMemory:
+        memory = TokenMemory()
+        memory.add([(name, self._ids(text)) for name, text in texts])
+        return memory
 
 
 class CompletionMemory:
-    """Asks both memories before each token. `end` is the id by which the model ends."""
+    """Asks all three memories before each token. `end` is the id by which the model ends."""
 
     def __init__(
         self,
@@ -65,12 +78,14 @@ class CompletionMemory:
         vocabulary: Vocabulary,
         weights: MemoryWeights | None,
         file: TokenMemory,
+        pieces: TokenMemory,
         workspace: TokenMemory | None,
         end: int | None,
     ) -> None:
         self._vocabulary = vocabulary
         self._weights = weights
-        self._file, self._workspace = file, workspace
+        self._near = (pieces, file)
+        self._workspace = workspace
         self._besides = context.path
         tail = context.prefix[-TAIL:]
         newline = tail.find("\n")
@@ -81,20 +96,19 @@ class CompletionMemory:
 
     def evidence(self, said: str) -> list[Evidence]:
         """What speaks for the next token after the prefix and `said`; nothing without weights."""
-        return [] if self._weights is None else gather(self._weights, *self.seen(said))
+        return [] if self._weights is None else gather(self._weights, self.seen(said))
 
-    def seen(self, said: str) -> tuple[Seen, Seen]:
-        """What followed there in the workspace and in the file, for each length of history."""
+    def seen(self, said: str) -> list[Seen]:
+        """What followed there in the workspace, the pieces and the file, by length of history."""
         text = self._tail + said
         line = text.rsplit("\n", 1)[-1]
         given = " " if line.endswith(" ") and line.strip() and not line.endswith("  ") else ""
         history = self._vocabulary.encode(text[: len(text) - len(given)])
         end = self._end if said.strip() else None
-        workspace: Seen = []
-        if self._workspace is not None:
-            found = self._workspace.lookup(history, besides=self._besides)
-            workspace = [self._fitting(followers, given, end) for followers in found]
-        return workspace, [self._fitting(f, given, end) for f in self._file.lookup(history)]
+        found: list[Seen] = [memory.lookup(history) for memory in self._near]
+        held = self._workspace
+        found.insert(0, [] if held is None else held.lookup(history, besides=self._besides))
+        return [[self._fitting(followers, given, end) for followers in seen] for seen in found]
 
     def _fitting(
         self, followers: Followers | None, given: str, end: int | None

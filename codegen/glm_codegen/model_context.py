@@ -6,9 +6,10 @@ uses. Lone surrogates, which editors can send and no tokenizer can take, become 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
-from glm_protocol.completion import CodeContext, Snippet
+from glm_protocol.completion import FOR_MEMORY, CodeContext, Snippet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,19 +29,30 @@ def to_model(context: CodeContext, *, snippet_characters: int) -> ModelContext:
     prefix, suffix = context.prefix, context.suffix
     if prefix.endswith("\r") and suffix.startswith("\n"):  # the cursor split one line end
         prefix, suffix = prefix[:-1], "\r" + suffix
-    snippets: list[Snippet] = []
-    for snippet in context.snippets:
-        snippet_characters -= len(snippet.text)
-        if snippet_characters >= 0:
-            snippets.append(replace(snippet, text=clean(snippet.text), path=clean(snippet.path)))
+    snippets = tuple(
+        replace(snippet, text=clean(snippet.text), path=clean(snippet.path))
+        for snippet in within(context.snippets, snippet_characters)
+    )
     cleaned = replace(
         context,
         path=clean(context.path),
         prefix=clean(prefix),
         suffix=clean(suffix),
-        snippets=tuple(snippets),
+        snippets=snippets,
     )
     return ModelContext(context=cleaned, newline=newline_of(prefix, suffix))
+
+
+def for_prompt(context: CodeContext, snippet_characters: int) -> CodeContext:
+    """Without the snippets that are for a memory alone, and the others up to so many characters."""
+    shown = tuple(snippet for snippet in context.snippets if snippet.source != FOR_MEMORY)
+    return replace(context, snippets=within(shown, snippet_characters))
+
+
+def within(snippets: tuple[Snippet, ...], characters: int) -> tuple[Snippet, ...]:
+    """The leading snippets while they add up to so many characters."""
+    ends = itertools.accumulate(len(snippet.text) for snippet in snippets)
+    return tuple(one for one, end in zip(snippets, ends, strict=True) if end <= characters)
 
 
 def newline_of(*texts: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from glm_codegen.completion_memory import CompletionMemory, TextIds, document_ids, file_memory
+from glm_codegen.completion_memory import CompletionMemory, NearMemories, document_ids
 from glm_codegen.model_context import clean
 from glm_codegen.vocabulary import Vocabulary
 from glm_protocol.completion import CodeContext, CompletionMode
@@ -32,7 +32,7 @@ class WorkspaceMemories:
     def __init__(self, vocabulary: Vocabulary, weights: MemoryWeights | None) -> None:
         self.weights = weights
         self._vocabulary = vocabulary
-        self._ids = TextIds(vocabulary)
+        self._near = NearMemories(vocabulary)
         self._held: OrderedDict[str, TokenMemory] = OrderedDict()
 
     @classmethod
@@ -80,7 +80,8 @@ class WorkspaceMemories:
             mode,
             vocabulary=self._vocabulary,
             weights=self.weights,
-            file=file_memory(context, self._ids),
+            file=self._near.file(context),
+            pieces=self._near.pieces(context),
             workspace=self._of(workspace),
             end=end,
         )

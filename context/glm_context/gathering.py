@@ -1,9 +1,11 @@
 """Ranks what the workspace knows about one cursor into snippets with stable ids.
 
-Sources: `similar` (chunks that share identifiers, BM25) and `file` (such places of the same file,
-far from the cursor), `import` (definitions that the file imports and the code near the cursor
-names), `definition` (other definitions of such names), `recent` (places edited or seen in other
-files), `change` (lines changed since the last commit), `outline` (far signatures of the same file).
+Sources: `similar` (chunks that share identifiers, BM25), `continued` (what follows places that
+read like the lines before the cursor: for a memory, never for a prompt) and `file` (similar places
+of the same file, far from the cursor), `import` (definitions that the file imports and the code
+near the cursor names), `definition` (other definitions of such names), `recent` (places edited or
+seen in other files), `change` (lines changed since the last commit), `outline` (far signatures of
+the same file).
 Pure ranking: no process, no editor, no tokens.
 """
 
@@ -22,8 +24,9 @@ from glm_context.index_chunks import cut, snippet_id
 from glm_context.index_store import Definition, IndexStore
 from glm_context.secret_files import is_secret_file
 from glm_context.secret_rules import WITHHELD, redact
+from glm_context.similar_places import similar_places
 from glm_context.syntax_facts import CursorFacts
-from glm_protocol.completion import Snippet
+from glm_protocol.completion import FOR_MEMORY, Snippet
 
 MAX_SNIPPETS = 12
 MAX_TOTAL = 12_000  # characters of all snippets
@@ -32,6 +35,8 @@ MAX_TERMS = 10
 MAX_OWN = 3  # places of the same file
 # The best of what is only alike: above most definitions (`python -m bench.retrieval` tells why).
 ALIKE_SCORE = 13.0
+CANDIDATES = 32  # chunks that are compared with the lines before the cursor
+MAX_CONTINUED = 24_000  # characters of what follows similar places
 NEARBY = 2_500  # characters around the cursor that are in every prompt anyway
 ALIKE = 0.9  # Jaccard index of identifiers from which two texts are the same
 
@@ -48,6 +53,7 @@ class Shelf:
 
     site: CursorSite
     snippets: list[Snippet] = field(default_factory=list)
+    continued: list[Snippet] = field(default_factory=list)
     withheld: list[Withheld] = field(default_factory=list)
 
     def add(
@@ -69,7 +75,8 @@ class Shelf:
             return
         if family(language) != family(self.site.language):
             score *= 0.3
-        self.snippets.append(
+        shelf = self.continued if source == FOR_MEMORY else self.snippets
+        shelf.append(
             Snippet(
                 id=snippet_id(path, text),
                 path=path,
@@ -96,6 +103,11 @@ class Shelf:
             room -= len(each.text)
             if len(kept) >= MAX_SNIPPETS:
                 break
+        room = MAX_CONTINUED
+        for each in self.continued:
+            room -= len(each.text)
+            if room >= 0:
+                kept.append(each)
         used = {snippet.path for snippet in kept}
         shown = [w for w in self.withheld if w.path in used or "indexed-secret" not in w.kinds]
         return Gathered(snippets=tuple(kept), withheld=tuple(dict.fromkeys(shown)))
@@ -183,11 +195,15 @@ def add_similar(
 ) -> None:
     """Chunks that share the rarest of the identifiers near the cursor."""
     query = rarest(names, frequent, terms)
-    hits = [hit for hit in index.search(query, 12) if hit.path != shelf.site.path]
-    for hit in hits:
+    hits = [hit for hit in index.search(query, CANDIDATES) if hit.path != shelf.site.path]
+    for hit in hits[:MAX_SNIPPETS]:
         score = ALIKE_SCORE * (hit.rank / hits[0].rank) ** 3 if hits[0].rank else 0.0
         text = densest(hit.text, names)
         shelf.add(hit.path, hit.language, text, "similar", score, clean=True)
+    before = shelf.site.text[: shelf.site.offset]
+    for place in similar_places(hits, before[-4000:], index):
+        score = place.likeness
+        shelf.add(place.path, place.language, place.text, FOR_MEMORY, score, clean=True)
 
 
 def add_own(shelf: Shelf, names: dict[str, float], frequent: dict[str, int]) -> None:

@@ -263,6 +263,15 @@ class IndexStore:
                 )
         return hits
 
+    def text_after(self, path: str, line: int) -> str:
+        """The chunk of a file that follows this line; "" at its end."""
+        row = self._db.execute(
+            "SELECT text FROM chunks JOIN files ON files.id = chunks.file "
+            "WHERE path=? AND first_line > ? ORDER BY first_line LIMIT 1",
+            (path, line),
+        ).fetchone()
+        return "" if row is None else zlib.decompress(row[0]).decode()
+
     def files_with_stem(self, stem: str) -> list[str]:
         """Paths of the files with this name (without extension), at most 64."""
         rows = self._db.execute("SELECT path FROM files WHERE stem=? LIMIT 64", (stem,))

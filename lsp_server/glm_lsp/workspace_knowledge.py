@@ -14,7 +14,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -24,7 +24,7 @@ from glm_context.secret_files import is_secret_file
 from glm_lsp.context_window import ContextWindow, unix_lines, window_at
 from glm_lsp.documents import Cursor, Document
 from glm_lsp.position_codec import without_surrogates
-from glm_protocol.completion import Snippet
+from glm_protocol.completion import FOR_MEMORY, Snippet
 from glm_protocol.folders import user_folders
 from glm_protocol.settings import ContextSettings
 
@@ -157,7 +157,7 @@ class WorkspaceKnowledge:
                 answer = await worker.gather(site)
         except TimeoutError:
             return ()
-        return () if answer is None else answer[0].snippets
+        return () if answer is None else for_prompt(answer[0]).snippets
 
     async def aclose(self) -> None:
         """End every worker."""
@@ -196,10 +196,12 @@ class WorkspaceKnowledge:
         if answer is None:
             return
         gathered, took = answer
-        kept, before = gathered, self._pinned.get(uri)
+        kept, before = for_prompt(gathered), self._pinned.get(uri)
         if before is not None and abs(before.line - line) <= FAR:
-            changed = differs(before.gathered, gathered)
-            kept = in_kept_words(before.gathered, gathered) if changed else before.gathered
+            held = for_prompt(before.gathered)
+            kept = in_kept_words(held, kept) if differs(held, kept) else held
+        fresh = [each for each in gathered.snippets if each.source == FOR_MEMORY]
+        kept = replace(kept, snippets=(*kept.snippets, *fresh))
         self._pinned[uri] = Pinned(gathered=kept, line=line, gathered_ms=took)
         self._pinned.move_to_end(uri)
         while len(self._pinned) > MAX_PINNED:
@@ -258,6 +260,11 @@ def text_before(document: Document, window: ContextWindow) -> str:
     if len(document.lines) > WHOLE_LINES or window.line >= len(document.lines):
         return window.prefix
     return unix_lines("".join(document.lines[: window.line])) + window.head
+
+
+def for_prompt(found: Gathered) -> Gathered:
+    """Without what only a memory reads: that is no part of a prompt, so it need not be pinned."""
+    return replace(found, snippets=tuple(s for s in found.snippets if s.source != FOR_MEMORY))
 
 
 def differs(before: Gathered, now: Gathered) -> bool:

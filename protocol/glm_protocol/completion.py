@@ -31,6 +31,7 @@ from glm_protocol.request_fields import (
 )
 
 MAX_SNIPPETS = 64
+FOR_MEMORY = "continued"  # the source of snippets that a memory reads and no prompt has room for
 
 
 class CompletionMode(StrEnum):

@@ -1,9 +1,12 @@
-"""Fits how much the workspace memory may say: `models/nano-code/memory.json`.
+"""Fits how much memories may say: `models/nano-code/memory.json`.
 
-`python -m recipes.nano_code.memory_weights` takes spots of the corpus's held-out packages, gives
-the memory the other files of each package, and asks at every token of the answer what model and
-memory thought of it. The shares are fitted by gradient on half of the spots and judged on the
-other half; then on all of them. To be run again after a retrain.
+`python -m recipes.nano_code.memory_weights` lays the corpus's held-out packages out as folders,
+cuts holes into them as `glm-lsp eval repo` does, and asks at every token of the answers what the
+model thought of it, what followed in the package's other files, in the pieces that the workspace's
+index gathers for the place, and in the open file. Each token counts three times: with everything,
+without the package's memory (a workspace that was not fed, or is too large) and without the
+pieces; so one table serves all of these. The shares are fitted by gradient on half of the holes
+and judged on the other half; then on all of them. To be run again after a retrain.
 """
 
 from __future__ import annotations
@@ -12,33 +15,53 @@ import argparse
 import json
 import math
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
-from glm_codegen.completion_memory import CompletionMemory, TextIds, document_ids, file_memory
+from glm_codegen.completion_memory import CompletionMemory, NearMemories, document_ids
+from glm_codegen.evaluate.repo_command import places_of
+from glm_codegen.evaluate.repository_holes import workspace_texts
+from glm_codegen.evaluate.repository_run import AFTER, BEFORE
+from glm_codegen.model_context import for_prompt
 from glm_codegen.vocabulary import Vocabulary
 from glm_codegen.workspace_memory import WEIGHTS
-from glm_runtime.memory_mix import SHAPE, MemoryWeights, bucket
+from glm_context.gathered import CursorSite
+from glm_context.workspace_context import WorkspaceContext
+from glm_protocol.completion import CodeContext, CompletionMode
+from glm_runtime.memory_mix import SHAPE, SOURCES, MemoryWeights, bucket
 from glm_runtime.token_memory import LONGEST, TokenMemory
 from recipes.nano_code.completer import Completer
-from recipes.nano_code.corpus import SourceFile, read_files
+from recipes.nano_code.corpus import read_files
 from recipes.nano_code.samples import END
-from recipes.nano_code.spots import Spot, draw_spots
 from recipes.nano_code.tokenizer import MODEL
 
 LONGEST_ANSWER = 40  # tokens
-SLOTS = 2 * LONGEST  # most pieces of evidence for one token
+SNIPPETS = 3_600  # characters for a prompt
+SLOTS = len(SOURCES) * LONGEST  # most pieces of evidence for one token
 STEPS, RATE, TIE = 300, 0.08, 2e-5  # TIE pulls what was hardly seen towards a small share
 SMALL_SHARE_LOGIT = -1.0
+ABSENT = (None, "workspace", "context")  # what is missing, each time a token counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One hole of a package: what an editor would send, and the text that was there."""
+
+    context: CodeContext
+    mode: CompletionMode
+    truth: str
+    workspace: TokenMemory
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """One token: what the model gave it, and each evidence's place in the table and share."""
 
-    spot: int
+    question: int
     chance: float
     evidence: tuple[tuple[int, float], ...]
 
@@ -53,53 +76,76 @@ class Batch:
     chance_T: torch.Tensor
 
 
-def memories(files: Sequence[SourceFile], vocabulary: Vocabulary) -> dict[str, TokenMemory]:
-    """A memory for each package."""
-    texts: dict[str, list[tuple[str, str]]] = {}
-    for file in files:
-        texts.setdefault(file.package, []).append((file.path, file.text))
-    found = {}
-    for package, documents in texts.items():
-        found[package] = TokenMemory()
-        found[package].add(document_ids(documents, vocabulary))
-    return found
+def questions(folder: Path, vocabulary: Vocabulary, *, holes: int) -> Iterator[Question]:
+    """Holes of the held-out packages, laid out below `folder`."""
+    for file in read_files("held-out"):
+        path = folder / "packages" / file.package / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(file.text, encoding="utf-8")
+    for root in sorted((folder / "packages").iterdir()):
+        memory = TokenMemory()
+        memory.add(document_ids(list(workspace_texts(root)), vocabulary))
+        with WorkspaceContext(root, home=folder / "home") as workspace:
+            workspace.build()
+            for place in places_of(root, holes=holes, quiet=0, seed=7):
+                source, text = place.source, place.source.text
+                before, after = text[: place.start], text[place.end :]
+                site = CursorSite(path=source.path, language=source.language,
+                                  text=before + after, offset=place.start)  # fmt: skip
+                context = CodeContext(
+                    path=source.path, language=source.language, prefix=before[-BEFORE:],
+                    suffix=after[:AFTER], snippets=workspace.gather(site).snippets,
+                )  # fmt: skip
+                yield Question(
+                    context=context, mode=place.mode, truth=place.truth, workspace=memory
+                )
 
 
 @torch.no_grad()
-def model_chances(completer: Completer, spot: Spot, answer: Sequence[int]) -> torch.Tensor:
+def model_chances(
+    completer: Completer, context: CodeContext, mode: CompletionMode, answer: Sequence[int]
+) -> list[float]:
     """The model's probability of each token of the answer."""
-    prompt = completer.prompt(spot.context, spot.mode, LONGEST_ANSWER)
+    prompt = completer.prompt(for_prompt(context, SNIPPETS), mode, LONGEST_ANSWER)
     tokens = torch.tensor([[*prompt.token_ids, *answer]])
     logits = completer.network(tokens).logits[0, len(prompt.token_ids) - 1 : -1].float()
-    return logits.softmax(-1).gather(1, torch.tensor(answer)[:, None])[:, 0]
+    found: list[float] = logits.softmax(-1).gather(1, torch.tensor(answer)[:, None])[:, 0].tolist()
+    return found
 
 
-def ask(completer: Completer, files: Sequence[SourceFile], spots: Sequence[Spot]) -> list[Asked]:
-    """Every token of every answer."""
-    vocabulary = Vocabulary(completer.tokenizer)
-    held, ids = memories(files, vocabulary), TextIds(vocabulary)
+def ask(
+    completer: Completer, vocabulary: Vocabulary, number: int, question: Question
+) -> list[Asked]:
+    """Every token of an answer, once for everything and once for each thing that may be absent."""
+    near = NearMemories(vocabulary)
     end = completer.tokenizer.control_id(END)
     assert end is not None
+    context, bare = question.context, replace(question.context, snippets=())
+    answer = [*completer.tokenizer.encode(question.truth)[:LONGEST_ANSWER], end]
+    chances = model_chances(completer, context, question.mode, answer)
+    alone = model_chances(completer, bare, question.mode, answer)
+    memory = CompletionMemory(
+        context, question.mode, vocabulary=vocabulary, weights=None, file=near.file(context),
+        pieces=near.pieces(context), workspace=question.workspace, end=end,
+    )  # fmt: skip
     found = []
-    for number, spot in enumerate(spots):
-        answer = [*completer.tokenizer.encode(spot.truth)[:LONGEST_ANSWER], end]
-        chances = model_chances(completer, spot, answer).tolist()
-        memory = CompletionMemory(
-            spot.context, spot.mode, vocabulary=vocabulary, weights=None,
-            file=file_memory(spot.context, ids), workspace=held[spot.package], end=end,
-        )  # fmt: skip
-        for at, token in enumerate(answer):
-            seen = memory.seen(completer.tokenizer.decode(answer[:at]))
-            evidence = []
-            for source, by_length in enumerate(seen):
-                for length, followers in enumerate(by_length):
-                    if followers is not None:
-                        count, share = bucket(followers)
-                        place = ((source * LONGEST + length) * SHAPE[2] + count) * SHAPE[3] + share
-                        hits = int(followers.counts[followers.tokens == token].sum())
-                        evidence.append((length, source, place, hits / followers.total))
-            ordered = tuple((place, hit) for _, _, place, hit in sorted(evidence))
-            found.append(Asked(spot=number, chance=chances[at], evidence=ordered))
+    for at, token in enumerate(answer):
+        evidence = []
+        for source, by_length in enumerate(memory.seen(completer.tokenizer.decode(answer[:at]))):
+            for length, followers in enumerate(by_length):
+                if followers is not None:
+                    count, share = bucket(followers)
+                    place = ((source * LONGEST + length) * SHAPE[2] + count) * SHAPE[3] + share
+                    hits = int(followers.counts[followers.tokens == token].sum())
+                    evidence.append((length, source, place, hits / followers.total))
+        for absent in ABSENT:
+            chance = alone[at] if absent == "context" else chances[at]
+            kept = tuple(
+                (place, hit)
+                for _, source, place, hit in sorted(evidence)
+                if SOURCES[source] != absent
+            )
+            found.append(Asked(question=number, chance=chance, evidence=kept))
     return found
 
 
@@ -138,17 +184,23 @@ def fit(data: Batch) -> torch.Tensor:
 def main() -> None:
     """Fit, judge, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--per-language", type=int, default=60)
+    parser.add_argument("--holes", type=int, default=40, help="of each package")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    files = list(read_files("held-out"))
-    spots = draw_spots(files, per_language=arguments.per_language)
-    asked = ask(Completer(), files, spots)
-    order = list(range(len(spots)))
+    completer = Completer()
+    completer.network.float()  # quicker than bfloat16 one prompt at a time
+    vocabulary = Vocabulary(completer.tokenizer)
+    asked: list[Asked] = []
+    count = 0
+    with tempfile.TemporaryDirectory(prefix="glm-memory-") as name:
+        for question in questions(Path(name), vocabulary, holes=arguments.holes):
+            asked += ask(completer, vocabulary, count, question)
+            count += 1
+    order = list(range(count))
     random.Random(0).shuffle(order)
     half = set(order[: len(order) // 2])
-    judged = batch([one for one in asked if one.spot not in half])
-    fitted = fit(batch([one for one in asked if one.spot in half]))
+    judged = batch([one for one in asked if one.question not in half])
+    fitted = fit(batch([one for one in asked if one.question in half]))
     alone = float(-judged.chance_T.clamp_min(1e-9).log().mean())
     both = float(loss_T(fitted, judged).mean())
     print(

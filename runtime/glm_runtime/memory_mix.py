@@ -1,10 +1,11 @@
 """Mixes what a memory saw into a model's next-token distribution.
 
-For each length of history, shortest first and the workspace before the open file, the counts
-take a share of the probability: p <- (1 - w) p + w * counts / total. The share w is looked up in
-a table by length, by how often the history was met and by how much its followers agree; the
-tables were fitted on held-out code (Jelinek-Mercer with buckets). So long, frequent, unanimous
-histories decide, and short or torn ones leave the model its say. Knows tokens, not text.
+For each length of history, shortest first and the nearer source later (the workspace, the pieces
+of it that were gathered for this place, the open file), the counts take a share of the
+probability: p <- (1 - w) p + w * counts / total. The share w is looked up in a table by length,
+by how often the history was met and by how much its followers agree; the tables were fitted on
+held-out code (Jelinek-Mercer with buckets). So long, frequent, unanimous histories decide, and
+short or torn ones leave the model its say. Knows tokens, not text.
 
 Legend: V vocabulary.
 """
@@ -25,7 +26,7 @@ from glm_runtime.token_memory import LONGEST, Followers
 
 COUNT_BOUNDS = (1, 2, 4, 8, 32)  # largest count of each bucket; one more bucket above
 SHARE_BOUNDS = (0.34, 0.67, 0.999)  # share of the most frequent follower
-SOURCES = ("workspace", "file")
+SOURCES = ("workspace", "context", "file")  # in the order of mixing
 SHAPE = (len(SOURCES), LONGEST, len(COUNT_BOUNDS) + 1, len(SHARE_BOUNDS) + 1)
 
 
@@ -73,15 +74,14 @@ class Evidence:
     probability: np.ndarray
 
 
-def gather(
-    weights: MemoryWeights,
-    workspace: Sequence[Followers | None],
-    file: Sequence[Followers | None],
-) -> list[Evidence]:
-    """Evidence in the order of mixing; what was never met says nothing."""
+def gather(weights: MemoryWeights, seen_by: Sequence[Sequence[Followers | None]]) -> list[Evidence]:
+    """Evidence in the order of mixing; what was never met says nothing.
+
+    `seen_by`: for each of `SOURCES` what followed by length of history.
+    """
     found = []
     for length in range(LONGEST):
-        for source, seen in enumerate((workspace, file)):
+        for source, seen in enumerate(seen_by):
             followers = seen[length] if length < len(seen) else None
             if followers is None or not len(followers.tokens):
                 continue

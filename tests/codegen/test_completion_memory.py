@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from glm_codegen.row_plan import PlainText
 from glm_codegen.token_healing import HealedText, roll_back
 from glm_codegen.vocabulary import Vocabulary
 from glm_codegen.workspace_memory import WEIGHTS, WorkspaceMemories
-from glm_protocol.completion import CodeContext, CompletionMode
+from glm_protocol.completion import FOR_MEMORY, CodeContext, CompletionMode, Snippet
 from glm_protocol.remembering import RememberedFile, RememberRequest
 from glm_runtime.memory_mix import SHAPE, MemoryWeights, mix
 from glm_runtime.model_registry import bundled_models_folder
@@ -92,6 +93,21 @@ def test_files_change_and_go(vocabulary: Vocabulary) -> None:
     assert report["documents"] == 1
     token = likeliest(held, vocabulary, "x =")
     assert vocabulary.texts[token] == " right"
+
+
+def test_gathered_pieces_speak_without_a_workspace(vocabulary: Vocabulary) -> None:
+    held = WorkspaceMemories(vocabulary, MemoryWeights.from_array(np.full(SHAPE, 0.5)))
+    piece = Snippet(id="p", path="other.py", text=OTHER, source=FOR_MEMORY)
+    where = replace(context(START), snippets=(piece,))
+    memory = held.for_completion(where, LINE, workspace="", end=0)
+    assert memory is not None
+    workspace, pieces, file = memory.seen("")
+    assert not workspace
+    assert any(pieces)
+    assert not any(file[2:])
+    size = len(vocabulary.texts)
+    token = int(mix(np.full(size, 1 / size, np.float32), memory.evidence("")).argmax())
+    assert "Stove".startswith(vocabulary.texts[token])
 
 
 def test_it_is_off_without_weights(vocabulary: Vocabulary, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glm_codegen.model_context import clean, newline_of, to_model
-from glm_protocol.completion import CodeContext, Snippet
+from glm_codegen.model_context import clean, for_prompt, newline_of, to_model
+from glm_protocol.completion import FOR_MEMORY, CodeContext, Snippet
 
 
 def context(prefix: str, suffix: str = "", *snippets: str) -> CodeContext:
@@ -59,3 +61,11 @@ def test_surrogates() -> None:
 def test_leading_snippets_within_the_bound() -> None:
     found = to_model(context("", "", "aaaa", "bbbb", "cc"), snippet_characters=9)
     assert [snippet.text for snippet in found.context.snippets] == ["aaaa", "bbbb"]
+
+
+def test_what_is_for_a_memory_is_in_no_prompt() -> None:
+    given = context("", "", "aaaa", "bbbb", "cc")
+    first = replace(given.snippets[0], source=FOR_MEMORY)
+    given = replace(given, snippets=(first, *given.snippets[1:]))
+    assert [snippet.text for snippet in for_prompt(given, 5).snippets] == ["bbbb"]
+    assert len(to_model(given, snippet_characters=99).context.snippets) == 3

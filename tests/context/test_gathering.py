@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from glm_context.gathered import CursorSite, Gathered, RecentPlace
-from glm_context.gathering import MAX_SNIPPETS, MAX_TEXT, MAX_TOTAL, total
+from glm_context.gathering import MAX_CONTINUED, MAX_SNIPPETS, MAX_TEXT, MAX_TOTAL, total
 from glm_context.import_paths import resolve
+from glm_context.similar_places import MOST
 from glm_context.syntax_facts import ImportName
 from glm_context.workspace_context import WorkspaceContext
+from glm_protocol.completion import FOR_MEMORY
 
 FILES = {
     "shop/__init__.py": "",
@@ -144,6 +146,23 @@ def test_recent_places_come_with_the_newest_first(workspace: WorkspaceContext) -
     assert recent == ["r0.py", "r1.py", "r2.py"]
 
 
+def test_what_follows_a_similar_place_comes_along(tmp_path: Path) -> None:
+    filler = "".join(
+        f"def other_{n}(argument_{n}):\n    return argument_{n}\n\n\n" for n in range(40)
+    )
+    wanted = "def open_ledger(path):\n    ledger = Ledger(path)\n    ledger.lock()\n"
+    follows = "    ledger.verify_checksum()\n    return ledger\n"
+    (tmp_path / "a.py").write_text(filler + wanted + follows + "\n\n" + filler)
+    (tmp_path / "b.py").write_text(filler)
+    with WorkspaceContext(tmp_path, home=tmp_path / "home") as workspace:
+        workspace.build()
+        found = workspace.gather(at_end("x.py", "python", wanted.replace("path", "name")))
+    first = next(snippet for snippet in found.snippets if snippet.source == FOR_MEMORY)
+    assert first.path == "a.py"
+    assert "ledger.verify_checksum()" in first.text
+    assert found.snippets[-1].source == FOR_MEMORY, "after all others"
+
+
 def test_bounds_hold(tmp_path: Path) -> None:
     for number in range(60):
         body = "\n".join(f"    shared_name_{i} = helper_{number}_{i}()" for i in range(60))
@@ -152,8 +171,12 @@ def test_bounds_hold(tmp_path: Path) -> None:
     with WorkspaceContext(tmp_path, home=tmp_path / "home") as workspace:
         workspace.build()
         found = workspace.gather(at_end("x.py", "python", text))
-    assert 0 < len(found.snippets) <= MAX_SNIPPETS
-    assert total(found.snippets) <= MAX_TOTAL
+    for_memory = [snippet for snippet in found.snippets if snippet.source == FOR_MEMORY]
+    for_prompt = [snippet for snippet in found.snippets if snippet.source != FOR_MEMORY]
+    assert 0 < len(for_prompt) <= MAX_SNIPPETS
+    assert total(for_prompt) <= MAX_TOTAL
+    assert 0 < len(for_memory) <= MOST
+    assert total(for_memory) <= MAX_CONTINUED
     assert all(len(snippet.text) <= MAX_TEXT for snippet in found.snippets)
     assert len({snippet.id for snippet in found.snippets}) == len(found.snippets)
 

@@ -99,16 +99,24 @@ def followers(**counts: int) -> Followers:
 def test_mixing_is_a_distribution_and_longer_histories_speak_last() -> None:
     model_V = torch.full((4,), 0.25)
     seen: list[Followers | None] = [followers(t0=3), followers(t1=1, t2=1)]
-    mixed_V = mix(model_V, gather(weights(0.5), seen, []))
+    mixed_V = mix(model_V, gather(weights(0.5), [seen, [], []]))
     assert float(mixed_V.sum()) == pytest.approx(1.0)
     # ((model + t0) / 2 + (t1 + t2) / 2) / 2
     assert mixed_V.tolist() == pytest.approx([0.3125, 0.3125, 0.3125, 0.0625])
     assert model_V.tolist() == [0.25] * 4
 
 
+def test_of_equal_histories_the_nearer_source_speaks_last() -> None:
+    model_V = torch.full((3,), 1 / 3)
+    far, near = [followers(t0=3)], [followers(t1=3)]
+    mixed_V = mix(model_V, gather(weights(0.5), [far, [], near]))
+    assert mixed_V.argmax() == 1
+    assert mix(model_V, gather(weights(0.5), [near, [], far])).argmax() == 0
+
+
 def test_no_evidence_leaves_the_model_its_say() -> None:
     model_V = torch.tensor([0.1, 0.9])
-    assert mix(model_V, gather(weights(0.9), [None], [None])).tolist() == model_V.tolist()
+    assert mix(model_V, gather(weights(0.9), [[None], [], [None]])).tolist() == model_V.tolist()
 
 
 def test_buckets_tell_torn_from_unanimous_and_rare_from_frequent() -> None:

@@ -36,6 +36,11 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--no-context", action="store_true", help="the open file alone")
     parser.add_argument("--no-memory", action="store_true", help="the model's word alone")
+    parser.add_argument(
+        "--no-workspace-memory",
+        action="store_true",
+        help="give the memory the open file and the context's pieces, not the whole repository",
+    )
     parser.add_argument("--model", help="a model of `glm-lsp models` (default: its default)")
     parser.add_argument("--adapter", help="a fine-tuned adapter by name")
     parser.add_argument("--dial", type=int, help="0 to 100, glm.inlineCompletion.quiet")
@@ -94,6 +99,7 @@ def run(argv: Sequence[str]) -> int:
         adapter=options.adapter,
         context=not options.no_context,
         memory=not options.no_memory,
+        workspace_memory=not options.no_workspace_memory,
         quiet=min(max(dial, 0), 100) / 100,
     )
     places = places_of(root, holes=options.holes, quiet=quiet_spots, seed=options.seed)

@@ -37,13 +37,22 @@ DEADLINE_MS = 120_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunOptions:
-    """What is switched on. `quiet` is the dial at quiet spots and for `shown`."""
+    """What is switched on. `quiet` is the dial at quiet spots and for `shown`.
+
+    memory: whether anything but the model speaks; workspace_memory: whether the repository's texts
+    are given to the memory beforehand, or it has the open file and the context's pieces alone.
+    """
 
     model: str | None
     adapter: str | None
     context: bool
     memory: bool
+    workspace_memory: bool
     quiet: float
+
+    @property
+    def feeds(self) -> bool:
+        return self.memory and self.workspace_memory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,7 +119,7 @@ class RepositoryRun:
         if self._context is not None:
             report("building the index")
             self._context.build()
-        if self._options.memory:
+        if self._options.feeds:
             report("feeding the memory")
             texts = workspace_texts(self._root)
             async for end in feed(self._client, self._workspace, texts, model=self._options.model):
@@ -173,7 +182,7 @@ class RepositoryRun:
             adapter=self._options.adapter,
             max_tokens=MAX_TOKENS[place.mode],
             deadline_ms=DEADLINE_MS,
-            workspace=self._workspace if self._options.memory else "",
+            workspace=self._workspace if self._options.feeds else "",
             memory=self._options.memory,
             ghost=GhostText(),
         )
