@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 from glm_protocol.errors import AdapterUnknown, ModelUnusable
 from glm_runtime.adapter import BY_REMOTE, MANIFEST, WEIGHTS, Adapter, AdapterShelf
+from glm_runtime.lora_weights import LoraWeights, load_lora
 
 if TYPE_CHECKING:
     import torch
-
-    from glm_runtime.lora_weights import LoraWeights
 
 MOST = 16  # adapters kept in memory; the least recently used goes first
 Signature = tuple[int, ...]
@@ -35,7 +34,7 @@ class AdapterRack:
         device: torch.device | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        """`device` and `dtype` None: the CPU, float32."""
+        """`device` and `dtype`: where torch computes; None: it does not, and is not imported."""
         self._shelf = shelf
         self._base = base
         self._fingerprint = fingerprint
@@ -73,12 +72,7 @@ class AdapterRack:
                 f" for this version of {self._base}.",
                 remedy="Make it anew with `glm-lsp finetune`.",
             )
-        import torch
-
-        from glm_runtime.lora_weights import load_lora
-
-        device, dtype = self._device or torch.device("cpu"), self._dtype or torch.float32
-        lora = load_lora(adapter, device, dtype)
+        lora = load_lora(adapter, self._device, self._dtype)
         self._loaded[adapter.name] = (signature, lora)
         while len(self._loaded) > MOST:
             self._loaded.popitem(last=False)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from glm_codegen.code_engine import CodeEngine, load_engine
 from glm_protocol.errors import AdapterUnknown, ModelUnusable
 from glm_runtime.adapter import fingerprint
 from glm_runtime.engine import EngineOptions
 from tests.codegen.engine_driver import Answer, gather, request
+from tests.runtime.native_configs import BASE
 from tests.runtime.tiny_adapters import random_adapter, write_adapter
 from tests.runtime.tiny_models import write_model
 
@@ -104,3 +109,28 @@ def test_an_adapter_that_does_not_fit_is_an_error_of_its_request_alone(
     gather(engine, answers)
     assert isinstance(answers[asked].error, ModelUnusable)
     assert ask(engine, None).text == plain
+
+
+def test_the_native_engine_takes_an_adapter_without_torch(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "tiny", BASE)
+    head = "base_model.model.model.layers.0.self_attn.o_proj.lora_"
+    matrices = {f"{head}A.weight": torch.ones(4, 64), f"{head}B.weight": torch.ones(64, 4)}
+    write_adapter(tmp_path / "adapters" / "one", matrices, fingerprint=fingerprint(folder))
+    code = (
+        "import sys\n"
+        "from glm_codegen.code_engine import load_engine\n"
+        "from glm_protocol.completion import CodeContext, CompletionRequest\n"
+        "from glm_runtime.engine import EngineOptions\n"
+        f"engine = load_engine(EngineOptions(model={str(folder)!r}, dtype='int8', device='cpu'))\n"
+        "context = CodeContext(path='a.py', language='python', prefix='x = ', suffix='')\n"
+        "engine.submit(CompletionRequest(id='r', document='d', context=context, adapter='one'))\n"
+        "found = []\n"
+        "while engine.busy:\n"
+        "    found += engine.step()\n"
+        "print(found[-1][1].end.adapter, 'torch' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], env={**os.environ, "GLM_LSP_HOME": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == ["one", "False"], done.stderr

@@ -14,8 +14,9 @@ from glm_runtime.lora_weights import LoraPair, LoraWeights
 from glm_runtime.native.engine_build import NoCompiler
 from glm_runtime.native.engine_library import load_library
 from glm_runtime.native.native_placement import NativePlacement
+from tests.runtime.native_configs import BASE
 from tests.runtime.one_row import OneRow, eager_pace
-from tests.runtime.test_native_engine import BASE, native, stored
+from tests.runtime.test_native_engine import native, stored
 
 
 def propose(text: list[int], said: list[int], most: int = 7) -> list[int]:

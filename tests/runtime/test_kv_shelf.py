@@ -12,8 +12,9 @@ from glm_runtime.kv_cache import common_length
 from glm_runtime.native.engine_build import NoCompiler
 from glm_runtime.native.engine_library import load_library
 from glm_runtime.native.native_placement import NativePlacement
+from tests.runtime.native_configs import BASE
 from tests.runtime.one_row import OneRow
-from tests.runtime.test_native_engine import BASE, native, stored
+from tests.runtime.test_native_engine import native, stored
 
 try:
     load_library()

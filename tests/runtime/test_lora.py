@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,9 +15,12 @@ from glm_runtime.adapter import CONFIG, MANIFEST, WEIGHTS, AdapterShelf, fingerp
 from glm_runtime.adapter_rack import AdapterRack
 from glm_runtime.checkpoint import open_checkpoint
 from glm_runtime.device import TorchAccelerator, choose_placement
-from glm_runtime.lora_weights import LoraWeights
+from glm_runtime.lora_weights import LoraPair, LoraWeights, load_lora
 from glm_runtime.model_loading import load_model
+from tests.runtime.native_configs import BASE
 from tests.runtime.one_row import OneRow
+from tests.runtime.test_native_engine import native as native_engine
+from tests.runtime.test_native_engine import stored
 from tests.runtime.tiny_adapters import random_adapter, write_adapter
 from tests.runtime.tiny_models import write_model
 
@@ -215,3 +219,36 @@ def test_an_adapter_made_anew_is_read_anew(tmp_path: Path) -> None:
     with pytest.raises(AdapterUnknown):
         one.choose("one")
     assert [path.name for path in shelf.folder.iterdir()] == ["next"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_numpy_reads_what_torch_reads(tmp_path: Path, dtype: torch.dtype) -> None:
+    matrices = {name: matrix.to(dtype) for name, matrix in random_adapter().items()}
+    write_adapter(tmp_path / "adapters" / "one", matrices)
+    adapter = AdapterShelf(tmp_path).get("one")
+    read = load_lora(adapter)
+    head = "base_model.model."
+    for layer, pair in read.pairs.items():
+        wanted = matrices[f"{head}{layer}.lora_A.weight"].float()
+        assert np.array_equal(pair.a_RI, wanted.numpy())
+        wanted = 2 * matrices[f"{head}{layer}.lora_B.weight"].float()
+        assert np.array_equal(pair.b_OR, wanted.numpy())
+    placed = load_lora(adapter, CPU, torch.float32)
+    assert all(torch.equal(placed.pairs[name].a_RI, torch.tensor(pair.a_RI))
+               for name, pair in read.pairs.items())  # fmt: skip
+
+
+def test_an_adapter_that_nobody_uses_any_more_is_freed(tmp_path: Path) -> None:
+    """Its number in the engine is the next one's."""
+    model: Any = native_engine(stored(tmp_path / "model", BASE))
+    numbers = [model.new_store(_pair(seed)).adapter for seed in range(3)]
+    assert numbers == [0, 0, 0]
+    held = [_pair(seed) for seed in range(2)]
+    assert [model.new_store(lora).adapter for lora in held] == [0, 1]
+
+
+def _pair(seed: int) -> LoraWeights:
+    generator = np.random.default_rng(seed)
+    a_RI, b_OR = (generator.normal(size=size).astype(np.float32) for size in ((4, 64), (64, 4)))
+    pair = LoraPair(a_RI=a_RI, b_OR=b_OR)
+    return LoraWeights(name="x", pairs={"model.layers.0.self_attn.o_proj": pair})

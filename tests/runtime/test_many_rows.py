@@ -22,8 +22,9 @@ from glm_runtime.native.engine_build import NoCompiler
 from glm_runtime.native.engine_library import PAGE, load_library
 from glm_runtime.native.native_placement import NativePlacement
 from glm_runtime.strand import Strand
+from tests.runtime.native_configs import BASE
 from tests.runtime.one_row import eager_pace
-from tests.runtime.test_native_engine import BASE, native, stored
+from tests.runtime.test_native_engine import native, stored
 from tests.runtime.tiny_models import GLM, write_model
 
 try:
@@ -43,11 +44,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def adapter(seed: int, size: int) -> LoraWeights:
-    generator = torch.Generator().manual_seed(seed)
-    pair = LoraPair(
-        a_RI=torch.randn(4, size, generator=generator),
-        b_OR=torch.randn(size, 4, generator=generator),
-    )
+    generator = np.random.default_rng(seed)
+    a_RI, b_OR = generator.normal(size=(4, size)), generator.normal(size=(size, 4))
+    pair = LoraPair(a_RI=a_RI.astype(np.float32), b_OR=b_OR.astype(np.float32))
     return LoraWeights(name=f"a{seed}", pairs={"model.layers.0.self_attn.o_proj": pair})
 
 
@@ -100,7 +99,12 @@ def test_rows_of_torch_are_as_alone(tmp_path: Path) -> None:
     placement = choose_placement(device="cpu", dtype="float32", accelerator=TorchAccelerator())
     model: Any = load_model(open_checkpoint(write_model(tmp_path, GLM)), placement)[0]
     decoder = Decoder(model, placement, chunk=16)
-    lora = adapter(0, 32)
+    plain = adapter(0, 32)
+    pairs = {
+        name: LoraPair(a_RI=torch.tensor(pair.a_RI), b_OR=torch.tensor(pair.b_OR))
+        for name, pair in plain.pairs.items()
+    }
+    lora = LoraWeights(name="torch", pairs=pairs)
     rows = [([1, 2, 3] * 9, None), ([1, 2, 3] * 7, lora), ([8], None)]
     strands = [decoder.begin(prompt, wanted) for prompt, wanted in rows]
     said: dict[Strand, list[Any]] = {}

@@ -51,11 +51,17 @@ class NativeAdapters:
         if number < 0:
             raise MemoryError("no memory for the adapter")
         self._numbers[lora] = number
+        # A store that names it is kept with the adapter by whoever asked for it.
+        weakref.finalize(lora, _free, weakref.ref(self), number).atexit = False
         for layer in range(self._shape.layers):
             for place, width, rows, pieces in self._places(lora, layer):
                 if pieces:
                     self._set(number, layer, place, width, rows, pieces)
         return number
+
+    def free(self, number: int) -> None:
+        """Give its memory back; no store may name it any more."""
+        self._library.glm_adapter_free(self._handle, number)
 
     def _linear_shapes(self) -> dict[str, tuple[int, int]]:
         shape = self._shape
@@ -116,11 +122,17 @@ class NativeAdapters:
         at = 0
         for pair, target, first in pieces:
             end = at + int(pair.a_RI.shape[0])
-            a[at:end, :width] = pair.a_RI.float().cpu().numpy()
-            b[target, at:end] = pair.b_OR.float().cpu().numpy()[first : first + len(target)]
+            a[at:end, :width] = np.asarray(pair.a_RI, np.float32)
+            b[target, at:end] = np.asarray(pair.b_OR, np.float32)[first : first + len(target)]
             at = end
         status = self._library.glm_adapter_set(
             *(self._handle, number, layer, place, rank), columns, a.ctypes.data, b.ctypes.data
         )
         if status != 0:
             raise MemoryError("no memory for the adapter, or its rank is over 1024")
+
+
+def _free(adapters: weakref.ref[NativeAdapters], number: int) -> None:
+    """Unless the model went first, which freed them all."""
+    if (held := adapters()) is not None:
+        held.free(number)
