@@ -45,6 +45,20 @@ const WORDS = `def count_short_words(words: list[str], limit: int) -> int:
             total += 1
     return total
 `;
+const BASKET = `"""What a customer wants to buy."""
+
+
+class Basket:
+    def __init__(self, items):
+        self.items = items
+        self.discount = 0.0
+
+    def heaviest(self):
+        return max(self.items, key=lambda item: item.weight)
+
+    def total_price(self):
+        total = 0.0
+`;
 const ERROR = `Traceback (most recent call last):
   File "rooms.py", line 19, in load_rooms
     data = json.load(file)
@@ -59,12 +73,11 @@ export async function runPicture(out, editors, vsix) {
     await until('some ghost text', async () => {
       if ((await editor.ghost()).trim() === '') await nudge();
       return (await editor.ghost()).trim() !== '';
-    }, 30_000, 800);
+    }, 30_000, 1500);
   };
   try {
     const workspace = lab.folder('rooms');
     lab.write('rooms/rooms.py', ROOMS);
-    lab.write('rooms/words.py', WORDS);
     lab.write('rooms/error.md', '# The error of this morning\n\n![the terminal](error.png)');
     lab.write('rooms/README.md', '# Rooms\n\n');
     lab.folder('rooms', '.git');
@@ -83,7 +96,7 @@ export async function runPicture(out, editors, vsix) {
       await code.openFile('rooms.py');
       await code.press('Control+End');
       await code.type('    for room in rooms:\n', 25);
-      await someGhost(code, () => code.nudge(' '));
+      await someGhost(code, () => code.command('Trigger Inline Suggestion'));
       figures.first_ghost_ms = Date.now() - code.openedAt;
       figures.text = JSON.stringify(await code.ghost());
       await code.shot('nano-code');
@@ -91,6 +104,7 @@ export async function runPicture(out, editors, vsix) {
     });
 
     await scenario('nano-translate translates a file beside its source', async () => {
+      lab.write('rooms/words.py', WORDS); // only now: what the workspace holds, nano-code remembers
       await code.command('View: Toggle Primary Side Bar Visibility');
       await code.openFile('words.py');
       await code.command('GLM: Translate File…');
@@ -111,17 +125,18 @@ export async function runPicture(out, editors, vsix) {
       await code.press('ArrowLeft');
       await code.command('GLM: Ask About an Image…');
       await code.pick('Explain the error it shows');
-      const panel = await code.panel();
+      const panel = await code.panel(60_000);
       await panel.locator('.assistant', { hasText: 'rror' }).last().waitFor({ timeout: 45_000 });
       await code.page.locator('.notifications-toasts .notification-toast').first().waitFor({ state: 'detached' });
       await code.press('Escape');
       await code.page.screenshot(); // the next frame
       await code.shot('nano-vision');
+      await code.page.locator('.editor-instance .view-lines').first().click();
       await code.command('View: Close All Editors');
     });
 
     await scenario('nano-image draws a picture into the workspace', async () => {
-      await code.command('View: Close Primary Side Bar');
+      await code.command('View: Toggle Primary Side Bar Visibility');
       await code.openFile('README.md');
       await code.press('Control+End');
       await code.command('GLM: Draw Image…');
@@ -138,8 +153,9 @@ export async function runPicture(out, editors, vsix) {
     await scenario('nano-code completes in Neovim', async figures => {
       await nvim.terminal.open();
       await nvim.start(workspace, { settings: '{}' });
-      await nvim.edit('rooms.py');
-      await nvim.terminal.type('    for room in rooms:\r');
+      lab.write('rooms/basket.py', BASKET);
+      await nvim.edit('basket.py');
+      await nvim.terminal.type('\rfor item in self.items:\r');
       await someGhost(nvim, () => nvim.terminal.type(' \u007f'));
       figures.text = JSON.stringify(await nvim.ghost());
       await nvim.shot('nano-code');

@@ -161,13 +161,13 @@ export class VsCode {
   }
 
   /** The panel's page, which VS Code puts into frames within frames. */
-  async panel() {
+  async panel(patienceMs = 20_000) {
     return until('the panel', async () => {
       for (const frame of this.page.frames()) {
         if ((await frame.locator('#turns').count().catch(() => 0)) > 0) return frame;
       }
       return undefined;
-    }, 20_000, 100);
+    }, patienceMs, 100);
   }
 
   /** Choose an entry of the open list. */
