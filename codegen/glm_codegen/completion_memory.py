@@ -21,7 +21,7 @@ from glm_runtime.token_memory import Followers, TokenMemory
 TAIL = 400  # characters of text that the history is cut from
 _PART = 2_000  # characters of the open file that are cut into tokens at once
 _SETS = 4  # of gathered pieces whose memories are kept
-_REMEMBERED = 64  # such parts whose ids are kept while a person types
+_REMEMBERED = 256  # such parts whose ids are kept while a person types
 
 Seen = list[Followers | None]
 
