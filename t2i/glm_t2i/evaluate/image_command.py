@@ -26,7 +26,7 @@ from glm_runtime.model_registry import ModelRegistry
 from glm_t2i.assets.contact_sheet import contact_sheet
 from glm_t2i.cogview_painter import CogViewPainter
 from glm_t2i.evaluate.attribute_check import Verdict, judge
-from glm_t2i.evaluate.drawn_prompts import Wanted, plain_prompts, sampled_prompts
+from glm_t2i.evaluate.drawn_prompts import COLOURS, Wanted, plain_prompts, sampled_prompts
 from glm_t2i.evaluate.shape_canvas import paint
 from glm_t2i.painter_loading import load_painter
 from glm_t2i.painting import Painted, Painting
@@ -35,6 +35,11 @@ from glm_t2i.png_file import picture_from_bytes
 CHOICES = 20  # captions to choose from
 TILE = 128
 SHEET_PICTURES = 48
+ICONS = (
+    "star", "heart", "home", "folder", "cloud", "camera", "key", "bell", "moon", "sun", "flag",
+    "bookmark", "shield", "trash", "lock open", "arrow up", "play", "pencil", "umbrella", "phone",
+    "eye", "gift", "leaf", "check",
+)  # fmt: skip
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -64,6 +69,12 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--sheet", type=Path, metavar="FILE", help="write what was drawn, as a sheet"
+    )
+    parser.add_argument(
+        "--icon-sheet",
+        type=Path,
+        metavar="FILE",
+        help="write icons by name, for a person to look at",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser  # fmt: skip
@@ -108,6 +119,24 @@ def shares(verdicts: Sequence[Verdict]) -> dict[str, float]:
     words = ("shape", "colour", "count", "place", "shape_and_colour", "everything")
     count = max(1, len(verdicts))
     return {word: round(sum(getattr(v, word) for v in verdicts) / count, 3) for word in words}
+
+
+def icon_sheet(painter: CogViewPainter, options: dict[str, str], seed: int) -> Image.Image:
+    """An icon of each name, every other one in a colour. Nothing here judges them."""
+    prompts = [
+        f"a {name} icon"
+        if index % 2
+        else f"a {list(COLOURS)[index // 2 % len(COLOURS)]} {name} icon"
+        for index, name in enumerate(ICONS)
+    ]
+    pictures = [
+        next(s.picture for s in painter.paint(painting) if isinstance(s, Painted))
+        for painting in (
+            Painting(prompt=prompt, width=TILE, height=TILE, seed=seed + index, options=options)
+            for index, prompt in enumerate(prompts)
+        )
+    ]
+    return contact_sheet(pictures, prompts, columns=8, cell=TILE)
 
 
 def caption_rank(painter: CogViewPainter, pictures: int, seed: int) -> dict[str, Any]:
@@ -178,6 +207,8 @@ def run(argv: Sequence[str]) -> int:
     result["count_or_place_prompts"] = {"prompts": len(rich), **shares(second_verdicts)}
     result["seconds_a_picture"] = round(seconds, 2)
     result["captions"] = caption_rank(painter, options.captions, options.seed)
+    if options.icon_sheet is not None:
+        icon_sheet(painter, words, options.seed).save(options.icon_sheet)
     if options.sheet is not None:
         half = SHEET_PICTURES // 2
         pairs = (
