@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import random
 import string
+from pathlib import Path
 
+ROUNDS = 7  # times each place, so that there are 200 in all
 ALNUM = string.ascii_letters + string.digits
 HEX = "0123456789abcdef"
 
@@ -86,3 +88,45 @@ def private_key(rng: random.Random) -> tuple[str, list[str]]:
     lines = [base64.b64encode(rng.randbytes(48)).decode() for _ in range(4)]
     kind = "PRIVATE KEY"
     return f"-----BEGIN {kind}-----\n" + "\n".join(lines) + f"\n-----END {kind}-----", lines
+
+
+class Plot:
+    """A workspace with secrets in it. `ordinary` stand in source files, others in whole files."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.secrets: list[str] = []
+        rng = random.Random(20)
+        for number in range(ROUNDS):
+            for file, line, kind in PLACES:
+                made = secret(rng, kind)
+                self.secrets.append(made)
+                self._write(f"m{number}/{file}", line.format(made))
+        for name in (".env", "deploy.env", "id_rsa", "server.pem", "secrets.yaml", ".npmrc"):
+            for number in range(3):
+                made = secret(rng, "password")
+                self.secrets.append(made)
+                self._write(f"m{number}/{name}", f"SHARED_VALUE={made}")
+        (root / ".gitignore").write_text("private/\n*.local.py\n")
+        (root / ".glmignore").write_text("/generated\n")
+        for name in ("private/a.py", "x.local.py", "generated/b.py"):
+            made = secret(rng, "password")
+            self.secrets.append(made)
+            self._write(name, f"unique_marker_{len(self.secrets)} = '{made}'")
+        pem, lines = private_key(rng)
+        self.secrets += lines
+        self._write("m0/app/tls.py", f'KEY = """{pem}"""')
+
+    def _write(self, name: str, line: str) -> None:
+        file = self.root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(
+            f"def shared_helper_function(value):\n    return value\n\n\n{line}\n\n\n"
+            f"def use_shared_helper(value):\n    return shared_helper_function(value)\n"
+        )
+
+
+def leaked(text: str, plot: Plot) -> list[str]:
+    """Planted secrets in a text, also as the index would write them (lower case)."""
+    lower = text.lower()
+    return [made for made in plot.secrets if made in text or made.lower() in lower]

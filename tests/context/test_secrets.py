@@ -17,9 +17,7 @@ from glm_context.secret_files import is_secret_file
 from glm_context.secret_rules import WITHHELD, findings, redact
 from glm_context.workspace_context import WorkspaceContext
 from glm_protocol.languages import language_id
-from tests.context.planted_secrets import PLACES, private_key, secret
-
-ROUNDS = 7
+from tests.context.planted_secrets import PLACES, ROUNDS, Plot, leaked, private_key, secret
 
 
 @pytest.mark.parametrize(
@@ -112,52 +110,10 @@ def test_other_files_are_not(path: str) -> None:
     assert not is_secret_file(path)
 
 
-class Plot:
-    """A workspace with secrets in it. `ordinary` stand in source files, others in whole files."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.secrets: list[str] = []
-        rng = random.Random(20)
-        for number in range(ROUNDS):
-            for file, line, kind in PLACES:
-                made = secret(rng, kind)
-                self.secrets.append(made)
-                self._write(f"m{number}/{file}", line.format(made))
-        for name in (".env", "deploy.env", "id_rsa", "server.pem", "secrets.yaml", ".npmrc"):
-            for number in range(3):
-                made = secret(rng, "password")
-                self.secrets.append(made)
-                self._write(f"m{number}/{name}", f"SHARED_VALUE={made}")
-        (root / ".gitignore").write_text("private/\n*.local.py\n")
-        (root / ".glmignore").write_text("/generated\n")
-        for name in ("private/a.py", "x.local.py", "generated/b.py"):
-            made = secret(rng, "password")
-            self.secrets.append(made)
-            self._write(name, f"unique_marker_{len(self.secrets)} = '{made}'")
-        pem, lines = private_key(rng)
-        self.secrets += lines
-        self._write("m0/app/tls.py", f'KEY = """{pem}"""')
-
-    def _write(self, name: str, line: str) -> None:
-        file = self.root / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(
-            f"def shared_helper_function(value):\n    return value\n\n\n{line}\n\n\n"
-            f"def use_shared_helper(value):\n    return shared_helper_function(value)\n"
-        )
-
-
 @pytest.fixture(scope="module")
 def plot(tmp_path_factory: pytest.TempPathFactory) -> Plot:
     root = tmp_path_factory.mktemp("plot")
     return Plot(root)
-
-
-def leaked(text: str, plot: Plot) -> list[str]:
-    """Planted secrets in a text, also as the index would write them (lower case)."""
-    lower = text.lower()
-    return [made for made in plot.secrets if made in text or made.lower() in lower]
 
 
 def test_of_200_planted_secrets_none_is_in_index_or_snippets(plot: Plot, tmp_path: Path) -> None:
