@@ -30,12 +30,12 @@ def load_rooms(path: Path) -> list[Room]:
     return [Room(**entry) for entry in data]
 
 
-def largest(rooms: list[Room]) -> Room:
-    return max(rooms, key=lambda room: room.area())
+@dataclass
+class Door:
+    width: float
 
 
-def total_area(rooms: list[Room]) -> float:
-    total = 0.0
+def load_doors(path: Path) -> list[Door]:
 `;
 const WORDS = `def count_short_words(words: list[str], limit: int) -> int:
     """How many words have at most \`limit\` letters."""
@@ -56,8 +56,7 @@ class Basket:
     def heaviest(self):
         return max(self.items, key=lambda item: item.weight)
 
-    def total_price(self):
-        total = 0.0
+    def dearest(self):
 `;
 const ERROR = `Traceback (most recent call last):
   File "rooms.py", line 19, in load_rooms
@@ -95,7 +94,7 @@ export async function runPicture(out, editors, vsix) {
     await scenario('nano-code completes, from nothing', async figures => {
       await code.openFile('rooms.py');
       await code.press('Control+End');
-      await code.type('    for room in rooms:\n', 25);
+      await code.type('    with path.open() as file:\n', 25);
       await someGhost(code, () => code.command('Trigger Inline Suggestion'));
       figures.first_ghost_ms = Date.now() - code.openedAt;
       figures.text = JSON.stringify(await code.ghost());
@@ -152,10 +151,10 @@ export async function runPicture(out, editors, vsix) {
 
     await scenario('nano-code completes in Neovim', async figures => {
       await nvim.terminal.open();
-      await nvim.start(workspace, { settings: '{}' });
+      await nvim.start(workspace, { settings: '{ inlineCompletion = { quiet = 0 } }' });
       lab.write('rooms/basket.py', BASKET);
       await nvim.edit('basket.py');
-      await nvim.terminal.type('\rfor item in self.items:\r');
+      await nvim.terminal.type('\rreturn ');
       await someGhost(nvim, () => nvim.terminal.type(' \u007f'));
       figures.text = JSON.stringify(await nvim.ghost());
       await nvim.shot('nano-code');
