@@ -43,7 +43,7 @@ CONFIG = TransformerConfig(
 )  # fmt: skip
 RUN = OUT / "gpt"
 ROWS = 8
-DECAY_SHARE = 0.2  # of the time, at its end
+DECAY_SHARE = 0.2  # of the time, at its end; more where a run that had ended goes on
 MUON_RATE, ADAM_RATE = 0.02, 3e-3
 LOOK_EVERY = 50
 
@@ -133,6 +133,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--init-from", type=Path)
+    parser.add_argument("--rate", type=float, default=1.0, help="share of the learning rates")
+    parser.add_argument("--decay-share", type=float, default=DECAY_SHARE)
     parser.add_argument("--no-compile", action="store_true")
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -155,8 +157,8 @@ def main() -> None:
         with torch.autocast("cpu", torch.bfloat16):
             out = compute(training.model, rows.ids, rows.positions)
         loss, codes, captions = losses(out, rows)
-        factor = rate_factor(
-            step=step, elapsed_s=elapsed, total_s=horizon.seconds(), decay_share=DECAY_SHARE
+        factor = asked.rate * rate_factor(
+            step=step, elapsed_s=elapsed, total_s=horizon.seconds(), decay_share=asked.decay_share
         )
         training.step(loss, factor)
         seen.append((codes, captions))
