@@ -11,6 +11,7 @@ and the first one does the rest.
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -80,9 +81,12 @@ class Pipeline:
 
     def look(self) -> Looked:
         """The preflight alone; writes nothing. Raises GlmError."""
-        return self._look()[0]
+        with tempfile.TemporaryDirectory(prefix="glm-finetune-") as place:
+            looked, preparation, _ = self._look(Path(place))
+            preparation.close()
+            return looked
 
-    def _look(self) -> tuple[Looked, Preparation, BaseModel]:
+    def _look(self, place: Path) -> tuple[Looked, Preparation, BaseModel]:
         wanted = self.wanted
         self._tell("reading", {"repository": str(wanted.repository)})
         snapshot = read_repository(wanted.repository, since=wanted.since)
@@ -92,7 +96,7 @@ class Pipeline:
         base = self._base()
         replayed, _ = general_files()
         preparation = Preparation(
-            dataset, base, replayed, make_canaries(wanted.effort.seed), wanted.effort
+            dataset, base, replayed, make_canaries(wanted.effort.seed), wanted.effort, place=place
         )
         self._tell("probing", {"device": base.placement.kind})
         preflight = preparation.preflight()
@@ -110,7 +114,7 @@ class Pipeline:
 
     def prepare(self) -> None:
         """Write what training needs, in place of what an earlier run left."""
-        looked, preparation, base = self._look()
+        looked, preparation, base = self._look(self.folder.workspace)
         self.folder.clear()
         plan = looked.preflight.plan
         began = time.monotonic()
@@ -120,6 +124,7 @@ class Pipeline:
         self.folder.write_questions(
             own=preparation.asked(), general=preparation.general_asked(asked)
         )
+        preparation.close()
         self._tell("rows", {"rows": len(rows), "seconds": round(time.monotonic() - began, 1)})
         self.folder.write(
             "run.json",

@@ -10,6 +10,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
@@ -37,8 +38,7 @@ LATENESS = 1.5  # of the minutes asked for: then a run on a machine that became 
 MICRO_BATCH = 4  # blocks in memory at once; what the probe computes in a step
 LARGEST_BATCH, SMALLEST_BATCH, FEW_STEPS = 8, 2, 150  # blocks of a step
 GENERAL_QUESTIONS = 80
-PREFIX_CHARACTERS, SUFFIX_CHARACTERS = 8_000, 4_000  # of a question, as an editor sends them
-RELATED = 3
+PREFIX_CHARACTERS, SUFFIX_CHARACTERS = 24_000, 8_000  # of a question, as an editor sends them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +109,10 @@ class Preparation:
         general: Sequence[SourceFile],
         canaries: Sequence[Canary],
         effort: Effort,
+        *,
+        place: Path,
     ) -> None:
+        """`place`: a folder for the indexes of related text, until `close`."""
         check_enough(dataset)
         self._dataset = dataset
         self._base = base
@@ -117,9 +120,15 @@ class Preparation:
         self._general = general
         self._files = [*dataset.train, *map(canary_file, canaries)]
         self.length = min(effort.length or base.length, base.length)
-        self._related = RelatedText(dataset.train)
+        self._related = RelatedText(dataset.train, place / "own")
+        self._of_general = RelatedText(general, place / "general")
         self._maker = self._row_maker(self._related)
-        self._replayer = self._row_maker(RelatedText(general))
+        self._replayer = self._row_maker(self._of_general)
+
+    def close(self) -> None:
+        """Delete the indexes."""
+        self._related.close()
+        self._of_general.close()
 
     def _row_maker(self, related: RelatedText) -> RowMaker:
         return RowMaker(
@@ -243,7 +252,8 @@ class Preparation:
 
     def _snippets(self, question: Question) -> Any:
         hole = question.hole
-        return self._related.related(question.file.path, hole.prefix, hole.suffix, RELATED)
+        file = question.file
+        return self._related.related(file.path, file.language, hole.prefix, hole.suffix)
 
 
 def _asked(file: SourceFile, hole: Hole, snippets: Any) -> Asked:

@@ -55,6 +55,11 @@ class Ranks:
             distributed.destroy_process_group()
 
     @property
+    def restarted(self) -> bool:
+        """Whether torchrun started the processes anew because one had died: go on, not anew."""
+        return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+
+    @property
     def leads(self) -> bool:
         """Whether this process writes files and speaks."""
         return self.rank == 0

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from glm_client.daemon_client import Answer
 from glm_codegen.finetune.run_folder import Asked
 from glm_codegen.finetune.scoring import Score, differences, means, score
-from glm_protocol.completion import CompletionMode, CompletionRequest
+from glm_protocol.completion import CompletionMode, CompletionRequest, GhostText
 from glm_protocol.request_fields import Trigger
 
 MAX_TOKENS = {CompletionMode.LINE: 64, CompletionMode.BLOCK: 160, CompletionMode.AUTO: 64}
@@ -78,11 +78,16 @@ async def ask_all(
         turned = itertools.islice(itertools.cycle(ways), number, number + len(ways))
         for way in turned:
             request = _request(asked, way, model=model, adapter=adapter)
-            answers[way.key].append((await client.whole(request)).text)
+            answers[way.key].append(shown(await client.whole(request)))
         done(number + 1, len(questions))
     return Judged(
         questions=tuple(questions), answers={key: tuple(texts) for key, texts in answers.items()}
     )
+
+
+def shown(answer: Answer) -> str:
+    """What a person is shown: the end's word, after filters and parse check."""
+    return str(answer.end.report.get("final", answer.text))
 
 
 def _request(asked: Asked, way: Way, *, model: str, adapter: str) -> CompletionRequest:
@@ -98,6 +103,7 @@ def _request(asked: Asked, way: Way, *, model: str, adapter: str) -> CompletionR
         adapter=adapter if way.adapter else None,
         max_tokens=MAX_TOKENS[asked.mode],
         deadline_ms=DEADLINE_MS,
+        ghost=GhostText(),
     )
 
 

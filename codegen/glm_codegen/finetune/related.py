@@ -1,91 +1,67 @@
-"""Pieces of other files of a repository that share identifiers with a cursor's surroundings.
+"""What an editor would find for a cursor in other files: the workspace's own index and gathering.
 
-Looks at prefix and suffix only, never at the text that is to be completed. Training and receipt
-gather with the same function, so that a model is asked in the way it was taught.
+The files are laid out in a folder of ours, indexed there as any workspace is, and asked about as
+the language server asks; so a model is trained and judged on what it is served with. Nobody is
+shown the hole: of the file at the cursor only what stands around the hole is looked at.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
-import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+import shutil
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Self
 
 from glm_codegen.finetune.file_filter import SourceFile
-from glm_protocol.completion import Snippet
-
-IDENTIFIER = re.compile(r"[A-Za-z_]\w{2,40}")
-CHUNK_LINES = 9
-AROUND_CHARACTERS = 1200
-MOST_CHUNKS = 400  # scored for one cursor: those that share its rarest words
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Chunk:
-    """A run of lines of one file with its identifiers."""
-
-    path: str
-    text: str
-    identifiers: frozenset[str]
+from glm_context.gathered import CursorSite
+from glm_context.workspace_context import WorkspaceContext
+from glm_protocol.completion import FOR_MEMORY, Snippet
 
 
 class RelatedText:
-    """An index from identifiers to the chunks of some files that hold them."""
+    """An index of some files, in `place` until `close`."""
 
-    def __init__(self, files: Iterable[SourceFile]) -> None:
-        self._chunks = [chunk for file in files for chunk in _chunks(file)]
-        self._places: dict[str, list[int]] = {}
-        for number, chunk in enumerate(self._chunks):
-            for word in chunk.identifiers:
-                self._places.setdefault(word, []).append(number)
+    def __init__(self, files: Iterable[SourceFile], place: Path) -> None:
+        """`place` is made anew, readable by its owner alone."""
+        shutil.rmtree(place, ignore_errors=True)
+        root = place / "files"
+        root.mkdir(parents=True, mode=0o700)
+        self._place = place
+        for file in files:
+            if not _stays_inside(file.path):
+                continue
+            target = root / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(file.text, encoding="utf-8")
+        place.chmod(0o700)
+        self._workspace = WorkspaceContext(root, home=place)
+        self._workspace.build()
 
-    def related(self, path: str, prefix: str, suffix: str, count: int) -> tuple[Snippet, ...]:
-        """The chunks of other files that share the most, and the rarest, words; best first."""
-        around = prefix[-AROUND_CHARACTERS:] + " " + suffix[: AROUND_CHARACTERS // 3]
-        words = sorted(
-            (word for word in set(IDENTIFIER.findall(around)) if word in self._places),
-            key=lambda word: (len(self._places[word]), word),
-        )
-        scores: Counter[int] = Counter()
-        for word in words:
-            if len(scores) > MOST_CHUNKS:
-                break
-            weight = math.log(1 + len(self._chunks) / len(self._places[word]))
-            for number in self._places[word][:MOST_CHUNKS]:
-                scores[number] += int(1000 * weight)
-        ranked = sorted(
-            (
-                (-score / math.sqrt(4 + len(self._chunks[number].identifiers)),
-                 self._near(path, number), number)
-                for number, score in scores.items()
-                if self._chunks[number].path != path
-            )
-        )  # fmt: skip
-        return tuple(
-            _snippet(self._chunks[number], -score / 1000) for score, _, number in ranked[:count]
-        )
+    def related(self, path: str, language: str, prefix: str, suffix: str) -> tuple[Snippet, ...]:
+        """What an editor would send for a prompt, best first."""
+        site = CursorSite(path=path, language=language, text=prefix + suffix, offset=len(prefix))
+        found = self._workspace.gather(site).snippets
+        return tuple(snippet for snippet in found if snippet.source != FOR_MEMORY)
 
-    def _near(self, path: str, number: int) -> int:
-        """0 in the same folder, else 1: decides between equals."""
-        return int(PurePosixPath(self._chunks[number].path).parent != PurePosixPath(path).parent)
+    def close(self) -> None:
+        """End the parse process; delete the files and their index."""
+        self._workspace.close()
+        shutil.rmtree(self._place, ignore_errors=True)
 
+    def __enter__(self) -> Self:
+        return self
 
-def _snippet(chunk: Chunk, score: float) -> Snippet:
-    mark = hashlib.sha256(f"{chunk.path}\n{chunk.text}".encode()).hexdigest()[:16]
-    return Snippet(
-        id=f"related-{mark}", path=chunk.path, text=chunk.text, source="neighbour", score=score
-    )
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
-def _chunks(file: SourceFile) -> Sequence[Chunk]:
-    """A file in runs of nine lines, blank ends stripped, tiny and huge runs left out."""
-    lines, found = file.text.split("\n"), []
-    for start in range(0, len(lines), CHUNK_LINES):
-        piece = "\n".join(lines[start : start + CHUNK_LINES]).strip("\n")
-        if 60 <= len(piece) <= 900:
-            words = frozenset(IDENTIFIER.findall(piece))
-            found.append(Chunk(path=file.path, text=piece + "\n", identifiers=words))
-    return found
+def _stays_inside(path: str) -> bool:
+    """Trees of git can name any path; one that climbs out or is git's own is not laid out."""
+    parts = PurePosixPath(path).parts
+    return bool(parts) and not path.startswith("/") and not {"..", ".git"} & set(parts)

@@ -5,6 +5,7 @@
     questions.json         what the receipt asks; holds the user's text, like the rows
     checkpoint-*           see `train_state`
     events.jsonl           progress, one JSON object a line
+    workspace/             the text to train on and its index, while rows are drawn
     adapter/               the best matrices in peft's format
     receipt.json, report.html, curve.png
 
@@ -79,15 +80,26 @@ class RunFolder:
                     remedy="Wait for it, cancel it, or choose another --name.",
                 ) from error
             sweep(self.path)
-            yield
+            shutil.rmtree(self.workspace, ignore_errors=True)
+            try:
+                yield
+            finally:
+                shutil.rmtree(self.workspace, ignore_errors=True)
+
+    @property
+    def workspace(self) -> Path:
+        """Where text is laid out and indexed while rows are drawn; gone at the end of `open`."""
+        return self.path / "workspace"
 
     def exists(self) -> bool:
         """Whether there is something to resume."""
         return (self.path / "run.json").is_file()
 
     def clear(self) -> None:
-        """Forget everything of an earlier run but its lock."""
+        """Forget everything of an earlier run but its lock, and what is being prepared."""
         for entry in self.path.iterdir():
+            if entry == self.workspace:
+                continue
             if entry.is_dir():
                 shutil.rmtree(entry)
             elif entry.name != "lock":

@@ -14,15 +14,19 @@ from dataclasses import dataclass
 from glm_codegen.finetune.file_filter import SourceFile
 from glm_codegen.finetune.holes import Hole, Lines, draw_hole
 from glm_codegen.finetune.related import RelatedText
+from glm_codegen.model_context import for_prompt
 from glm_codegen.prompt_formats.left_to_right import LeftToRightFormat
 from glm_codegen.prompt_formats.prompt_format import Prompt, PromptFormat
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
+from glm_codegen.token_healing import roll_back
+from glm_codegen.vocabulary import Vocabulary
 from glm_protocol.completion import CodeContext, CompletionMode, Snippet
 
 WITH_RELATED, WITHOUT_SUFFIX, LEFT_TO_RIGHT = 0.5, 0.1, 0.15
 ANSWER_ROOM = {CompletionMode.LINE: 64, CompletionMode.BLOCK: 160}  # tokens kept for the answer
 SHORT = 0.5  # share of rows with half the prompt
 PREFIX_CHARACTERS = 6  # looked at for each token of a row: bounds the work, not the fit
+SNIPPET_CHARACTERS = 8  # likewise; as many as serving looks at
 TOKENS_A_SAMPLE = 90  # of a file: how densely an epoch asks about it
 # Weight of a target by where it came from. The prompt's code is learned a little too: it is the
 # user's; control tokens and headers are not.
@@ -60,6 +64,7 @@ class RowMaker:
         self._length = length
         self._end = end_token
         self._related = related
+        self._vocabulary = Vocabulary(tokenizer)
 
     def epoch(self, files: Sequence[SourceFile], *, seed: int) -> Iterator[Row]:
         """Rows over all of `files`, in the order of chance; larger files are asked more often."""
@@ -85,7 +90,7 @@ class RowMaker:
         short = chance.random() < SHORT
         suffix = "" if chance.random() < WITHOUT_SUFFIX else hole.suffix
         snippets = (
-            self._related.related(file.path, hole.prefix, suffix, chance.randint(1, 3))
+            self._related.related(file.path, file.language, hole.prefix, suffix)
             if chance.random() < WITH_RELATED
             else ()
         )
@@ -104,19 +109,22 @@ class RowMaker:
 
         `short`: with half the room for the prompt, which costs half and teaches most of it.
         """
-        middle = [*self._tokenizer.encode(hole.middle), self._end]
-        room = min(ANSWER_ROOM[hole.mode], self._length // 3)
-        if len(middle) > room:
-            return None
-        context = CodeContext(
+        whole = CodeContext(
             path=file.path,
             language=file.language,
             prefix=hole.prefix[-PREFIX_CHARACTERS * self._length :],
             suffix=suffix[: PREFIX_CHARACTERS * self._length],
             snippets=snippets,
         )
+        context, typed = roll_back(whole, self._vocabulary)
+        middle = [*self._tokenizer.encode(typed + hole.middle), self._end]
+        room = min(ANSWER_ROOM[hole.mode], self._length // 3)
+        if len(middle) > room:
+            return None
         budget = (self._length - room) // (2 if short else 1)
-        prompt = self._format.render(context, mode=hole.mode, token_budget=budget)
+        prompt = self._format.render(
+            for_prompt(context, budget * SNIPPET_CHARACTERS), mode=hole.mode, token_budget=budget
+        )
         weights = _weights(prompt) + [MIDDLE_WEIGHT] * len(middle)
         return Row(token_ids=(*prompt.token_ids, *middle), weights=tuple(weights[1:]))
 

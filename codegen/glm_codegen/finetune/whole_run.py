@@ -76,6 +76,7 @@ def whole_run(
     Raises GlmError.
     """
     ranks = Ranks.join(pipeline.wanted.spread)
+    resume = resume or (ranks.restarted and pipeline.folder.exists())
     try:
         if not ranks.leads:
             ranks.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,14 +30,21 @@ FILES = [
 LENGTH = 400
 
 
-def maker() -> RowMaker:
+@pytest.fixture(scope="module")
+def related(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelatedText]:
+    with RelatedText(FILES, tmp_path_factory.mktemp("related") / "place") as found:
+        yield found
+
+
+@pytest.fixture
+def maker(related: RelatedText) -> RowMaker:
     tokenizer = TextTokenizer(byte_tokenizer())
     return RowMaker(
         tokenizer,
         choose_format(tokenizer),
         length=LENGTH,
         end_token=END,
-        related=RelatedText(FILES),
+        related=related,
     )
 
 
@@ -55,10 +63,10 @@ def test_a_hole_is_a_cut_and_nothing_else(text: str, seed: int) -> None:
             assert kind != "line" or "\n" not in hole.middle
 
 
-def test_rows_are_whole_deterministic_and_end() -> None:
-    rows = list(maker().epoch(FILES, seed=5))
-    assert rows == list(maker().epoch(FILES, seed=5))
-    assert rows != list(maker().epoch(FILES, seed=6))
+def test_rows_are_whole_deterministic_and_end(maker: RowMaker) -> None:
+    rows = list(maker.epoch(FILES, seed=5))
+    assert rows == list(maker.epoch(FILES, seed=5))
+    assert rows != list(maker.epoch(FILES, seed=6))
     assert max(len(row.token_ids) for row in rows) <= LENGTH
     answered = [row for row in rows if MIDDLE_WEIGHT in row.weights]
     assert len(answered) > len(rows) // 2
@@ -68,7 +76,7 @@ def test_rows_are_whole_deterministic_and_end() -> None:
         assert row.weights[-1] == MIDDLE_WEIGHT
 
 
-def test_a_row_is_the_prompt_of_serving_with_the_answer_behind_it() -> None:
+def test_a_row_is_the_prompt_of_serving_with_the_answer_behind_it(maker: RowMaker) -> None:
     tokenizer = TextTokenizer(byte_tokenizer())
     hole = next(
         found
@@ -76,7 +84,7 @@ def test_a_row_is_the_prompt_of_serving_with_the_answer_behind_it() -> None:
         if (found := draw_hole(Lines.of(FILES[0].text), random.Random(seed)))
         and found.kind == "line"
     )
-    row = maker().infill_row(FILES[0], hole, hole.suffix, ())
+    row = maker.infill_row(FILES[0], hole, hole.suffix, ())
     assert row is not None
     context = CodeContext(
         path=FILES[0].path, language="python", prefix=hole.prefix, suffix=hole.suffix
@@ -91,11 +99,24 @@ def test_a_row_is_the_prompt_of_serving_with_the_answer_behind_it() -> None:
     ]
 
 
-def test_related_text_never_comes_of_the_file_itself() -> None:
-    found = RelatedText(FILES).related("ledger.py", "self.invoice_rows.append(", ")", 3)
-    assert found
-    assert all(snippet.path != "ledger.py" for snippet in found)
+def test_related_text_is_what_an_editor_finds_and_never_the_hole(related: RelatedText) -> None:
+    text = FILES[0].text
+    at = text.index("raise ValueError")
+    hole = text[at : text.index("\n", at)]
+    found = related.related("ledger.py", "python", text[:at], text[at + len(hole) :])
+    assert {snippet.path for snippet in found} - {"ledger.py"}
+    assert not any(hole in snippet.text for snippet in found if snippet.path == "ledger.py")
     assert len({snippet.id for snippet in found}) == len(found)
+
+
+def test_paths_that_climb_out_are_not_laid_out(tmp_path: Path) -> None:
+    text = FILES[0].text
+    paths = ("../out.py", "a/../../out.py", "/out.py", ".git/out.py", "in/side.py")
+    files = [SourceFile(path=path, language="python", text=text) for path in paths]
+    with RelatedText(files, tmp_path / "place"):
+        assert [p.name for p in tmp_path.rglob("*.py")] == ["side.py"]
+        assert (tmp_path / "place").stat().st_mode & 0o777 == 0o700
+    assert not list(tmp_path.iterdir())
 
 
 @given(st.lists(st.integers(2, 60), max_size=60))
@@ -124,9 +145,9 @@ def test_nobody_sees_another_row_or_the_padding() -> None:
     assert sees[4].tolist() == [False, False, False, True, True, False, False]
 
 
-def test_rows_and_questions_come_back_from_disk(tmp_path: Path) -> None:
+def test_rows_and_questions_come_back_from_disk(tmp_path: Path, maker: RowMaker) -> None:
     folder = RunFolder(tmp_path, "x")
-    rows = list(maker().epoch(FILES[:3], seed=1))
+    rows = list(maker.epoch(FILES[:3], seed=1))
     with folder.open():
         folder.write_rows(rows, rows[:2])
         assert folder.read_rows() == (rows, rows[:2])

@@ -30,6 +30,7 @@ def plan(**changes: Any) -> TrainPlan:
     base = {
         "length": LENGTH, "steps": 12, "blocks_a_step": 4, "micro_blocks": 2, "rank": 8,
         "rate": 0.02, "warm_up": 2, "measure_every": 3, "patience": 99,
+        "dropout": 0.05,
     }  # fmt: skip
     return TrainPlan(**(base | changes))
 
