@@ -184,7 +184,7 @@ def fit(data: Batch) -> torch.Tensor:
 def main() -> None:
     """Fit, judge, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--holes", type=int, default=40, help="of each package")
+    parser.add_argument("--holes", type=int, default=20, help="of each package")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     completer = Completer()

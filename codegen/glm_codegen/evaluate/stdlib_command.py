@@ -22,6 +22,7 @@ from glm_protocol.errors import BadRequest
 from glm_protocol.request_fields import Trigger
 
 MAX_TOKENS = 192
+MOST_LINES = 1_000
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -31,6 +32,9 @@ def arguments() -> argparse.ArgumentParser:
         "and run CPython's own tests in a sandbox. Only bodies whose tests tell are kept.",
     )
     parser.add_argument("--holes", type=int, default=20, help="how many bodies (default: 20)")
+    parser.add_argument(
+        "--lines", type=int, default=MOST_LINES, help="of a body, at most (default: any number)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="draws other bodies (default: 1)")
     parser.add_argument("--model", help="a model of `glm-lsp models` (default: its default)")
     parser.add_argument("--adapter", help="a fine-tuned adapter by name")
@@ -38,7 +42,7 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def kept_holes(count: int, seed: int) -> tuple[list[StdlibHole], int]:
+def kept_holes(count: int, seed: int, lines: int = MOST_LINES) -> tuple[list[StdlibHole], int]:
     """The first `count` bodies whose tests tell, and how many were tried."""
     kept: list[StdlibHole] = []
     tried = 0
@@ -46,6 +50,8 @@ def kept_holes(count: int, seed: int) -> tuple[list[StdlibHole], int]:
         for hole in draw_stdlib_holes(syntax, seed):
             if len(kept) == count:
                 break
+            if hole.place.truth.count("\n") >= lines:
+                continue
             tried += 1
             if tells(hole):
                 kept.append(hole)
@@ -91,9 +97,9 @@ async def ask(holes: Sequence[StdlibHole], options: argparse.Namespace) -> tuple
 def run(argv: Sequence[str]) -> int:
     """The `eval stdlib` subcommand."""
     options = arguments().parse_args(argv)
-    if options.holes < 1:
-        raise BadRequest("--holes must be 1 or more.")
-    holes, tried = kept_holes(options.holes, options.seed)
+    if options.holes < 1 or options.lines < 1:
+        raise BadRequest("--holes and --lines must be 1 or more.")
+    holes, tried = kept_holes(options.holes, options.seed, options.lines)
     said, model = asyncio.run(ask(holes, options))
     judged: list[dict[str, Any]] = [
         {
@@ -108,7 +114,7 @@ def run(argv: Sequence[str]) -> int:
     wire = {
         "format": 1,
         "model": model,
-        "settings": {"holes": options.holes, "seed": options.seed},
+        "settings": {"holes": options.holes, "seed": options.seed, "lines": options.lines},
         "sandbox": describe(sandbox_kind()),
         "tried": tried,
         "metrics": {name: asdict(one) for name, one in found.items() if one is not None},
