@@ -75,7 +75,8 @@ def arguments() -> argparse.ArgumentParser:
         "--again",
         type=Path,
         metavar="FILE",
-        help="make a drawn picture again from what it says of itself",
+        help="make a drawn picture again from what it says of itself; --size, --seed, --count, "
+        "--transparent, --option and --model go before that",
     )
     parser.add_argument(
         "--change",
@@ -136,7 +137,7 @@ def request_from(options: argparse.Namespace) -> DrawRequest:
         mask=_base64(mask),
         options=words,
         model=options.model,
-        seed=None if options.seed is None else _bounded("--seed", options.seed, 0, MOST_SEED),
+        seed=None if options.seed is None else _seed(options.seed),
     )
 
 
@@ -155,13 +156,26 @@ def read_size(text: str) -> tuple[int, int]:
 
 
 def _again(options: argparse.Namespace) -> DrawRequest:
+    """What the picture says of itself; what the command line says goes before it."""
+    if options.change is not None or options.palette is not None:
+        raise BadRequest("--again takes neither --change nor --palette.")
     recipe = read_recipe(options.again)
+    size = read_size(options.size) if options.size else (recipe.width, recipe.height)
+    if options.icon_set:
+        size = (SIDE, SIDE)
+    words = recipe.options | dict(_option(text) for text in options.option)
     return DrawRequest(
         id=uuid.uuid4().hex, document=f"draw:{uuid.uuid4().hex}", prompt=recipe.prompt,
-        width=recipe.width, height=recipe.height, transparent=recipe.transparent,
-        temperature=recipe.temperature, options=recipe.options, seed=recipe.seed,
+        width=size[0], height=size[1], temperature=recipe.temperature, options=words,
+        transparent=recipe.transparent or options.transparent,
+        count=_bounded("--count", options.count, 1, MOST_COUNT),
+        seed=recipe.seed if options.seed is None else _seed(options.seed),
         model=options.model or recipe.model,
     )  # fmt: skip
+
+
+def _seed(seed: int) -> int:
+    return _bounded("--seed", seed, 0, MOST_SEED)
 
 
 def _change(

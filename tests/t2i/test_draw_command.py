@@ -87,6 +87,9 @@ def test_nothing_is_overwritten_and_again_gives_the_same(
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
     assert asked[2].seed == 5
     assert asked[2].transparent
+    assert run("--again", str(file), "--size", "8x9", "--seed", "6", "--option", "best_of=1") == 0
+    assert (asked[3].width, asked[3].height, asked[3].seed) == (8, 9, 6)
+    assert (asked[3].prompt, asked[3].options) == ("a disc", {"best_of": "1"})
     capsys.readouterr()
 
 
@@ -156,6 +159,7 @@ def test_icon_sets_have_their_names_and_sizes(
         ["x", "--palette", "/nowhere.css"],
         ["x", "--icon-set", "ios", "--size", "9x9"],
         ["x", "--mask", "m.png"],
+        ["--again", "/nowhere.png", "--change", "m.png"],
         ["x", "--change", "/nowhere.png", "--box", "0,0,1,1"],
         ["x", "--option", "best_of"],
         ["--again", "/nowhere.png"],
