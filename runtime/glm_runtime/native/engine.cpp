@@ -747,16 +747,17 @@ FN void bfloats(const uint16_t* p, F& even, F& odd) {
   for (int i = 0; i < W; i++) even.v[i] = from_bfloat(p[2 * i]), odd.v[i] = from_bfloat(p[2 * i + 1]);
 }
 FN I whole(int32_t n) { I r; for (int i = 0; i < W; i++) r.v[i] = n; return r; }
+FN I plus(I a, I b) { for (int i = 0; i < W; i++) a.v[i] += b.v[i]; return a; }
 FN F floats(I a) { F r; for (int i = 0; i < W; i++) r.v[i] = (float)a.v[i]; return r; }
 FN I dot8(I acc, const uint8_t* w, const int8_t* x) {
   for (int i = 0; i < W; i++)
     for (int j = 0; j < 4; j++) acc.v[i] += ((int)w[4 * i + j] - 128) * x[j];
   return acc;
 }
-FN void dot4(I& acc, const uint8_t* w, const int8_t* low, const int8_t* high) {
+FN void dot4(I& acc, I& other, const uint8_t* w, const int8_t* low, const int8_t* high) {
   for (int i = 0; i < W; i++)
     for (int j = 0; j < 4; j++)
-      acc.v[i] += (w[4 * i + j] & 15) * low[j] + (w[4 * i + j] >> 4) * high[j];
+      acc.v[i] += (w[4 * i + j] & 15) * low[j], other.v[i] += (w[4 * i + j] >> 4) * high[j];
 }
 FN void rounded(const float* x, float inverse, int8_t* out) {
   for (int i = 0; i < 16; i++) out[i] = (int8_t)std::lrintf(x[i] * inverse);
@@ -798,6 +799,7 @@ FN void bfloats(const uint16_t* p, F& even, F& odd) {
   odd = _mm256_castsi256_ps(_mm256_and_si256(v, _mm256_set1_epi32((int)0xffff0000)));
 }
 FN I whole(int32_t n) { return _mm256_set1_epi32(n); }
+FN I plus(I a, I b) { return _mm256_add_epi32(a, b); }
 FN F floats(I a) { return _mm256_cvtepi32_ps(a); }
 FN __m256i four(const int8_t* x) { int32_t n; memcpy(&n, x, 4); return _mm256_set1_epi32(n); }
 #if GLM_PASS == 2
@@ -818,10 +820,10 @@ FN I dot8(I acc, const uint8_t* w, const int8_t* x) {
   return unsigned_dot(acc, _mm256_abs_epi8(b), _mm256_sign_epi8(v, b));
 }
 #endif
-FN void dot4(I& acc, const uint8_t* w, const int8_t* low, const int8_t* high) {
+FN void dot4(I& acc, I& other, const uint8_t* w, const int8_t* low, const int8_t* high) {
   __m256i v = _mm256_loadu_si256((const __m256i*)w), mask = _mm256_set1_epi8(15);
   acc = unsigned_dot(acc, _mm256_and_si256(v, mask), four(low));
-  acc = unsigned_dot(acc, _mm256_and_si256(_mm256_srli_epi16(v, 4), mask), four(high));
+  other = unsigned_dot(other, _mm256_and_si256(_mm256_srli_epi16(v, 4), mask), four(high));
 }
 FN void rounded(const float* x, float inverse, int8_t* out) {
   F s = all(inverse);
@@ -856,15 +858,20 @@ FN void bfloats(const uint16_t* p, F& even, F& odd) {
   odd = _mm512_castsi512_ps(_mm512_and_si512(v, _mm512_set1_epi32((int)0xffff0000)));
 }
 FN I whole(int32_t n) { return _mm512_set1_epi32(n); }
+FN I plus(I a, I b) { return _mm512_add_epi32(a, b); }
 FN F floats(I a) { return _mm512_cvtepi32_ps(a); }
-FN __m512i four(const int8_t* x) { return _mm512_set1_epi32(*(const int32_t*)x); }
-FN I dot8(I acc, const uint8_t* w, const int8_t* x) {
-  return _mm512_dpbusd_epi32(acc, _mm512_load_si512(w), four(x));
+// Written out, since compilers copy the sums back and forth and load the activations apart.
+FN I unsigned_dot(I acc, __m512i w, const int8_t* x) {
+  asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(acc) : "v"(w), "m"(*(const int32_t*)x));
+  return acc;
 }
-FN void dot4(I& acc, const uint8_t* w, const int8_t* low, const int8_t* high) {
+FN I dot8(I acc, const uint8_t* w, const int8_t* x) {
+  return unsigned_dot(acc, _mm512_load_si512(w), x);
+}
+FN void dot4(I& acc, I& other, const uint8_t* w, const int8_t* low, const int8_t* high) {
   __m512i v = _mm512_load_si512(w), mask = _mm512_set1_epi8(15);
-  acc = _mm512_dpbusd_epi32(acc, _mm512_and_si512(v, mask), four(low));
-  acc = _mm512_dpbusd_epi32(acc, _mm512_and_si512(_mm512_srli_epi16(v, 4), mask), four(high));
+  acc = unsigned_dot(acc, _mm512_and_si512(v, mask), low);
+  other = unsigned_dot(other, _mm512_and_si512(_mm512_srli_epi16(v, 4), mask), high);
 }
 FN void rounded(const float* x, float inverse, int8_t* out) {
   _mm_storeu_si128((__m128i*)out, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(mul(load(x), all(inverse)))));
@@ -897,6 +904,7 @@ FN void bfloats(const uint16_t* p, F& even, F& odd) {
   odd = vreinterpretq_f32_u32(vandq_u32(v, vdupq_n_u32(0xffff0000)));
 }
 FN I whole(int32_t n) { return vdupq_n_s32(n); }
+FN I plus(I a, I b) { return vaddq_s32(a, b); }
 FN F floats(I a) { return vcvtq_f32_s32(a); }
 FN int8x16_t four(const int8_t* x) {
   int32_t n;
@@ -916,10 +924,10 @@ FN I dot8(I acc, const uint8_t* w, const int8_t* x) {
   uint8x16_t v = veorq_u8(vld1q_u8(w), vdupq_n_u8(128));
   return signed_dot(acc, vreinterpretq_s8_u8(v), four(x));
 }
-FN void dot4(I& acc, const uint8_t* w, const int8_t* low, const int8_t* high) {
+FN void dot4(I& acc, I& other, const uint8_t* w, const int8_t* low, const int8_t* high) {
   uint8x16_t v = vld1q_u8(w);
   acc = signed_dot(acc, vreinterpretq_s8_u8(vandq_u8(v, vdupq_n_u8(15))), four(low));
-  acc = signed_dot(acc, vreinterpretq_s8_u8(vshrq_n_u8(v, 4)), four(high));
+  other = signed_dot(other, vreinterpretq_s8_u8(vshrq_n_u8(v, 4)), four(high));
 }
 FN void rounded(const float* x, float inverse, int8_t* out) {
   for (int i = 0; i < 16; i += 8) {
@@ -1030,10 +1038,18 @@ FN void tile(const uint8_t* weight, const uint16_t* scales, const Packed& p, flo
           __builtin_prefetch(w + 2048);
           for (int q = 0; q < Q; q++) acc[q] = dot8(acc[q], w, x + 4 * q);
         }
+      } else if (Q <= 4) {  // two sums a token: a step of few waits for each sum, not for memory
+        I second[Q];
+        for (int q = 0; q < Q; q++) second[q] = whole(0);
+        for (int c = 0; c < GROUP / 8; c++, w += 64, x += 8 * Q) {
+          __builtin_prefetch(w + 2048);
+          for (int q = 0; q < Q; q++) dot4(acc[q], second[q], w, x + 4 * q, x + 4 * (Q + q));
+        }
+        for (int q = 0; q < Q; q++) acc[q] = plus(acc[q], second[q]);
       } else {
         for (int c = 0; c < GROUP / 8; c++, w += 64, x += 8 * Q) {
           __builtin_prefetch(w + 2048);
-          for (int q = 0; q < Q; q++) dot4(acc[q], w, x + 4 * q, x + 4 * (Q + q));
+          for (int q = 0; q < Q; q++) dot4(acc[q], acc[q], w, x + 4 * q, x + 4 * (Q + q));
         }
       }
       F scale = halves(scales + g * PANEL + part);
