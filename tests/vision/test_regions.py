@@ -21,7 +21,7 @@ from glm_vision.evaluate.likeness import (
 )
 from glm_vision.reading_view import CELL, COLUMNS, canvas_of, even_ink, strip_of
 from glm_vision.regions import Box, distance_from_ground, enclosed_boxes, find_regions
-from glm_vision.tasks.taught_drawings import find_marks
+from glm_vision.tasks.taught_charts import find_marks
 from glm_vision.text_lines import REGULAR, find_text
 from glm_vision.thing_view import cell_of, things_canvas
 

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { openBrowser } from './chromium.mjs';
 import { sleep } from './lab.mjs';
+import { shoot } from './screenshot.mjs';
 
 const FONT = "'DejaVu Sans Mono', 'WenQuanYi Micro Hei', 'Noto Color Emoji', monospace";
 
@@ -56,9 +57,9 @@ export class Terminal {
     this.program.write(keys);
   }
 
-  async shot(name) {
+  async shot(name, kind = 'Neovim') {
     await sleep(250); // the last bytes reach the screen
-    await this.page.screenshot({ path: path.join(this.lab.out, `neovim-${name}.png`) });
+    await shoot(this.page, path.join(this.lab.out, `${kind.toLowerCase()}-${name}.png`), kind);
   }
 
   async close() {

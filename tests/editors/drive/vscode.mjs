@@ -5,6 +5,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { openBrowser } from './chromium.mjs';
 import { sleep, tryKill, until } from './lab.mjs';
+import { shoot } from './screenshot.mjs';
 
 const QUIET = {
   'workbench.startupEditor': 'none',
@@ -196,7 +197,7 @@ export class VsCode {
   }
 
   shot(name) {
-    return this.page.screenshot({ path: path.join(this.lab.out, `vscode-${name}.png`) });
+    return shoot(this.page, path.join(this.lab.out, `vscode-${name}.png`), 'VS Code');
   }
 
   /** What the extension wrote into its log channel, over all windows of this run. */

@@ -9,18 +9,7 @@ from itertools import pairwise
 
 from PIL import Image, ImageDraw, ImageFont
 
-Box = tuple[int, int, int, int]
-_LABELS = (
-    *("Start", "End", "Load", "Save", "Parse", "Check", "Send", "Read", "Build", "Test", "Run"),
-    *("Cache", "Queue", "Retry", "Login", "Index", "Fetch", "Merge", "Sort", "Lexer", "Model"),
-    *("Client", "Server", "Router", "Worker", "Store", "Filter", "Render", "Deploy", "Config"),
-)
-_GROUNDS = (
-    ((255, 255, 255), (60, 60, 60), (236, 236, 255)),
-    ((250, 250, 245), (20, 20, 20), (255, 255, 255)),
-    ((255, 255, 255), (147, 112, 219), (236, 236, 255)),
-    ((32, 34, 40), (200, 205, 210), (50, 54, 64)),
-)
+from glm_vision.drawn.diagram_words import GROUNDS, LABELS, Box, border_point
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +53,7 @@ def draw_flow(chooser: random.Random, font: ImageFont.FreeTypeFont) -> FlowDiagr
     direction = chooser.choice(("TD", "LR"))
     layers = list(chooser.choice(((1, 1), (1, 1, 1), (1, 2), (2, 1), (1, 2, 1), (1, 1, 1, 1),
                                   (1, 1, 2), (2, 1, 1), (1, 3))))  # fmt: skip
-    labels = chooser.sample(_LABELS, sum(layers))
+    labels = chooser.sample(LABELS, sum(layers))
     pitch = font.getlength("M")
     wide = int(max(font.getlength(label) for label in labels) + chooser.uniform(2, 5) * pitch)
     tall = int(font.size * chooser.uniform(1.8, 3.0))
@@ -89,7 +78,7 @@ def draw_flow(chooser: random.Random, font: ImageFont.FreeTypeFont) -> FlowDiagr
         places.append(row)
     boxes = [box for row in places for box in row]
     width, height = max(b[2] for b in boxes) + margin, max(b[3] for b in boxes) + margin
-    ground, line, fill = chooser.choice(_GROUNDS)
+    ground, line, fill = chooser.choice(GROUNDS)
     picture = Image.new("RGB", (width, height), ground)
     pen = ImageDraw.Draw(picture)
     thick = max(1, round(font.size / 11))
@@ -121,7 +110,7 @@ def arrow(
     pen: ImageDraw.ImageDraw, a: Box, b: Box, fill: tuple[int, int, int], thick: int, head: int
 ) -> None:
     """From the middle of one box to that of another, from border to border."""
-    start, end = _border(a, b), _border(b, a)
+    start, end = border_point(a, b), border_point(b, a)
     angle = math.atan2(end[1] - start[1], end[0] - start[0])
     neck = (end[0] - head * math.cos(angle), end[1] - head * math.sin(angle))
     pen.line([start, neck], fill, thick)
@@ -134,12 +123,3 @@ def arrow(
         ],
         fill,
     )
-
-
-def _border(box: Box, towards: Box) -> tuple[float, float]:
-    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    dx, dy = (towards[0] + towards[2]) / 2 - x, (towards[1] + towards[3]) / 2 - y
-    reach_x = (box[2] - box[0]) / 2 / abs(dx) if dx else math.inf
-    reach_y = (box[3] - box[1]) / 2 / abs(dy) if dy else math.inf
-    reach = min(reach_x, reach_y)
-    return x + dx * reach, y + dy * reach

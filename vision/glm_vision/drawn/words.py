@@ -26,6 +26,8 @@ ARROWS = "Which arrows?"
 BARS = "Where are the bars?"
 POINTS = "Where are the points?"
 SCREEN = "Which elements?"
+KIND = "Which kind?"
+KINDS = ("code", "diagram", "chart", "screen", "shapes")
 
 QUESTION_WORDS = (
     *("Question:", " Answer:", " Read line "),

@@ -11,12 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageFont
 
+from glm_vision.drawn.class_diagram import draw_classes
 from glm_vision.drawn.error_lines import error_with_place, python_error
 from glm_vision.drawn.flow_diagram import draw_flow
 from glm_vision.drawn.scene import draw_scene, named
 from glm_vision.drawn.screen_mockup import draw_screen
+from glm_vision.drawn.sequence_diagram import draw_sequence
 from glm_vision.drawn.text_page import THEMES, UNSEEN_THEME, Theme, draw_page, font_of
 from glm_vision.drawn.value_chart import draw_chart
 from glm_vision.evaluate.font_files import FontFiles
@@ -81,7 +83,8 @@ def cases(count: int, seed: int, fonts: FontFiles) -> Iterator[Case]:
         yield reading("read: unseen theme", chooser, known, [UNSEEN_THEME])
         yield error(chooser, known)
         yield from scene(chooser)
-        yield diagram(chooser, known)
+        for kind in _DIAGRAMS:
+            yield diagram(kind, chooser, known)
         yield chart(chooser, known)
         yield screen(chooser, known)
 
@@ -164,18 +167,26 @@ def scene(chooser: random.Random) -> Iterator[Case]:
     yield case("scene: described", "Describe the picture.", "describe", told, exactly(told))
 
 
-def diagram(chooser: random.Random, fonts: list[Path]) -> Case:
+def diagram(kind: str, chooser: random.Random, fonts: list[Path]) -> Case:
     """F1 of the edges, by the labels they join; 0 where it does not parse."""
-    drawn = draw_flow(chooser, font_of(chooser.choice(fonts), chooser.randrange(13, 23)))
+    font = font_of(chooser.choice(fonts), chooser.randrange(13, 23))
+    drawn: Any = _DIAGRAMS[kind](chooser, font)
     expected = parse_mermaid(drawn.mermaid()).edge_set()
     return Case(
-        category="diagram: edges",
+        category=f"diagram: {kind}",
         picture=drawn.picture,
         question="",
         task="diagram",
         expected=drawn.mermaid(),
         score=lambda got: edge_f1(expected, got.text),
     )
+
+
+_DIAGRAMS: dict[str, Callable[[random.Random, ImageFont.FreeTypeFont], Any]] = {
+    "flow": draw_flow,
+    "sequence": draw_sequence,
+    "classes": draw_classes,
+}
 
 
 def chart(chooser: random.Random, fonts: list[Path]) -> Case:

@@ -22,6 +22,7 @@ from glm_protocol.chat import ChatMessage, ChatRequest, ImageData, Role
 from glm_runtime.engine import EngineOptions
 from glm_vision.evaluate.cases import Answered, Case, cases
 from glm_vision.evaluate.font_files import FOLDERS, find_fonts
+from glm_vision.evaluate.screens import measure_screens, read_screens, screens_table
 from glm_vision.vision_engine import VisionEngine, load_engine
 
 SHOWN = 24  # failures on a sheet
@@ -34,21 +35,24 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="draws other pictures")
     parser.add_argument("--fonts", type=Path, help="folder of fonts (default: the system's)")
     parser.add_argument("--failures", type=Path, help="write a sheet of failures to this PNG")
+    parser.add_argument(
+        "--screens", type=Path, help="read real screenshots of this folder instead (see screens.py)"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
 
-def ask(engine: VisionEngine, case: Case) -> Answered:
+def ask(engine: VisionEngine, picture: Image.Image, question: str = "", task: str = "") -> Answered:
     """The whole answer; an error is an answer without text."""
     stream = BytesIO()
-    case.picture.save(stream, "PNG")
+    picture.save(stream, "PNG")
     image = ImageData(data=base64.b64encode(stream.getvalue()).decode("ascii"))
     request = ChatRequest(
         id="eval",
         document="eval",
-        messages=(ChatMessage(role=Role.USER, text=case.question, images=(image,)),),
-        options={"task": case.task} if case.task else {},
+        messages=(ChatMessage(role=Role.USER, text=question, images=(image,)),),
+        options={"task": task} if task else {},
         max_tokens=256,
     )
     text, report = "", dict[str, Any]()
@@ -66,6 +70,8 @@ def ask(engine: VisionEngine, case: Case) -> Answered:
 def run(argv: Sequence[str]) -> int:
     """The `eval vision` subcommand. Raises GlmError."""
     options = arguments().parse_args(argv)
+    if options.screens is not None:
+        return run_screens(options)
     fonts = find_fonts((options.fonts,) if options.fonts else FOLDERS)
     engine = load_engine(EngineOptions(model=options.model, threads=options.threads))
     scores: dict[str, list[float]] = defaultdict(list)
@@ -75,7 +81,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         for case in cases(options.count, options.seed, fonts):
             began = time.perf_counter()
-            got = ask(engine, case)
+            got = ask(engine, case.picture, case.question, case.task)
             seconds[case.category] += time.perf_counter() - began
             score = float(case.score(got))
             scores[case.category].append(score)
@@ -103,6 +109,22 @@ def run(argv: Sequence[str]) -> int:
     if options.failures is not None:
         sheet_of(failed[: 2 * SHOWN : 2] or failed).save(options.failures)
     print(json.dumps(result) if options.json else table(result))
+    return 0
+
+
+def run_screens(options: argparse.Namespace) -> int:
+    """`--screens`."""
+    engine = load_engine(EngineOptions(model=options.model, threads=options.threads))
+
+    def read(picture: Image.Image) -> str:
+        return ask(engine, picture, task="read").text
+
+    try:
+        result = measure_screens(read_screens(options.screens), read, seed=options.seed)
+    finally:
+        engine.close()
+    result["model"] = engine.info.model
+    print(json.dumps(result) if options.json else screens_table(result))
     return 0
 
 

@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable
 
 from glm_vision.tasks.conversation import Conversation, Outcome, Task
-from glm_vision.tasks.taught_drawings import chart_task, diagram_task
+from glm_vision.tasks.taught_charts import chart_task
+from glm_vision.tasks.taught_diagrams import diagram_task
 from glm_vision.tasks.taught_reading import error_task, read_task
 from glm_vision.tasks.taught_scenes import count_task, describe_task, find_task
 from glm_vision.tasks.taught_screens import screen_task

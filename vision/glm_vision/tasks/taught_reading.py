@@ -6,16 +6,17 @@ at once. So a picture of any size can be read, and a line is read the same where
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from PIL import Image
 
 from glm_protocol.errors import Unsupported
 from glm_vision.reading_view import COLUMNS, SEGMENTS, canvas_of, even_ink, strip_of
-from glm_vision.tasks.conversation import Conversation, Outcome, Piece, Task
+from glm_vision.regions import Box
+from glm_vision.tasks.conversation import Conversation, Outcome, Picture, Piece, Task
 from glm_vision.tasks.places import places_in
-from glm_vision.text_lines import REGULAR, LetterSize, TextBlock, find_text
+from glm_vision.text_lines import REGULAR, LetterSize, TextBlock, common_size, find_text
 from glm_vision.vision_model import CellText
 
 AT_ONCE = 8  # pictures of three segments, one step of the engine
@@ -80,6 +81,38 @@ def read_picture(
     if block is None:
         return None
     return (yield from read_block(conversation, block))
+
+
+def in_source(box: Box, picture: Picture) -> Box:
+    """Of the picture before it was scaled down."""
+    across, down = picture.width / picture.image.width, picture.height / picture.image.height
+    return (
+        int(box[0] * across),
+        int(box[1] * down),
+        int(box[2] * across),
+        int(box[3] * down),
+    )
+
+
+def read_labels(
+    conversation: Conversation, labels: Sequence[Image.Image]
+) -> Generator[Piece, None, list[str]]:
+    """What is written in each cut of the picture, as one line; all in one font."""
+    size = common_size(labels)
+    texts = []
+    for label in labels:
+        lines = yield from read_lines(conversation, label, size=size)
+        texts.append(" ".join(lines))
+    return texts
+
+
+def read_lines(
+    conversation: Conversation, image: Image.Image, *, size: LetterSize | None = None
+) -> Generator[Piece, None, list[str]]:
+    """Lines that are not empty, their blanks made one each."""
+    read = yield from read_picture(conversation, image, size=size)
+    lines = [" ".join(line.split()) for line in (read.lines if read is not None else ())]
+    return [line for line in lines if line]
 
 
 def read_block(conversation: Conversation, block: TextBlock) -> Generator[Piece, None, ReadText]:

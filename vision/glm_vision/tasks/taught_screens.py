@@ -19,7 +19,7 @@ from glm_vision.regions import (
 )
 from glm_vision.tasks.answer_check import check_html
 from glm_vision.tasks.conversation import Conversation, Outcome, Task
-from glm_vision.tasks.taught_drawings import in_source, read_labels
+from glm_vision.tasks.taught_reading import in_source, read_labels
 from glm_vision.text_lines import find_text
 
 MARK = 40  # of 255: from here on a pixel is drawn
