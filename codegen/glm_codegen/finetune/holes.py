@@ -2,17 +2,18 @@
 
 Cut where an editor asks: at the start of a word, after punctuation, at the start of a line; to
 the end of a line, over a body, over a call's arguments. Training draws them by chance; the
-receipt asks for those whose lines are all new. Knows lines and indentation, neither tokens nor
-grammars: it must cut files of any language.
+receipt asks for those whose lines are all new. Cuts by lines and indentation fit files of any
+language; where there is a grammar, its pieces are cut as well (`syntax_hole`).
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from glm_context import syntax_facts
 from glm_protocol.completion import CompletionMode
 
 WORD_START = re.compile(r"(?<!\w)\w|(?<=[^\w\s])(?=\S)")
@@ -166,6 +167,24 @@ def draw_hole(lines: Lines, chance: random.Random) -> Hole | None:
         hole = CUTS[kind](lines, chance.randrange(len(lines.starts)), chance)
         if hole is not None:
             return hole
+    return None
+
+
+def syntax_hole(
+    lines: Lines, cuts: Sequence[syntax_facts.Hole], chance: random.Random
+) -> Hole | None:
+    """One of the grammar's pieces, each kind as often as the others; None where there is none."""
+    if not cuts:
+        return None
+    kind = chance.choice(sorted({cut.kind for cut in cuts}))
+    for _ in range(12):
+        cut = chance.choice([cut for cut in cuts if cut.kind == kind])
+        middle = lines.text[cut.start : cut.end]
+        if len(middle.strip()) >= 3 and len(middle) <= MAX_MIDDLE:
+            first = lines.text.count("\n", 0, cut.start)
+            mode = CompletionMode.BLOCK if "\n" in middle.strip() else CompletionMode.LINE
+            last = first + middle.count("\n")
+            return lines.hole(f"syntax_{kind}", mode, cut.start, cut.end, range(first, last + 1))
     return None
 
 

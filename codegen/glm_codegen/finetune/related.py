@@ -15,6 +15,8 @@ from typing import Self
 
 from glm_codegen.finetune.file_filter import SourceFile
 from glm_context.gathered import CursorSite
+from glm_context.grammar_table import GRAMMAR_OF
+from glm_context.syntax_facts import Hole
 from glm_context.workspace_context import WorkspaceContext
 from glm_protocol.completion import FOR_MEMORY, Snippet
 
@@ -37,12 +39,21 @@ class RelatedText:
         place.chmod(0o700)
         self._workspace = WorkspaceContext(root, home=place)
         self._workspace.build()
+        self._cuts: dict[str, tuple[Hole, ...]] = {}
 
     def related(self, path: str, language: str, prefix: str, suffix: str) -> tuple[Snippet, ...]:
         """What an editor would send for a prompt, best first."""
         site = CursorSite(path=path, language=language, text=prefix + suffix, offset=len(prefix))
         found = self._workspace.gather(site).snippets
         return tuple(snippet for snippet in found if snippet.source != FOR_MEMORY)
+
+    def cuts(self, file: SourceFile) -> tuple[Hole, ...]:
+        """Where the grammar's pieces of a file begin and end; none without a grammar for it."""
+        if file.language not in GRAMMAR_OF:
+            return ()
+        if file.path not in self._cuts:
+            self._cuts[file.path] = self._workspace.syntax.holes(file.text, file.language)
+        return self._cuts[file.path]
 
     def close(self) -> None:
         """End the parse process; delete the files and their index."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from glm_codegen.finetune.file_filter import SourceFile
-from glm_codegen.finetune.holes import Hole, Lines, draw_hole
+from glm_codegen.finetune.holes import Hole, Lines, draw_hole, syntax_hole
 from glm_codegen.finetune.related import RelatedText
 from glm_codegen.model_context import for_prompt
 from glm_codegen.prompt_formats.left_to_right import LeftToRightFormat
@@ -22,6 +22,7 @@ from glm_codegen.token_healing import roll_back
 from glm_codegen.vocabulary import Vocabulary
 from glm_protocol.completion import CodeContext, CompletionMode, Snippet
 
+BY_SYNTAX = 0.5  # share of holes that are pieces of the grammar, where there is one
 WITH_RELATED, WITHOUT_SUFFIX, LEFT_TO_RIGHT = 0.5, 0.1, 0.15
 ANSWER_ROOM = {CompletionMode.LINE: 64, CompletionMode.BLOCK: 160}  # tokens kept for the answer
 SHORT = 0.5  # share of rows with half the prompt
@@ -84,7 +85,9 @@ class RowMaker:
         """One row of a file; None where what was drawn does not fit."""
         if not self._format.reads_suffix or chance.random() < LEFT_TO_RIGHT:
             return self._plain_row(file, chance)
-        hole = draw_hole(Lines.of(file.text), chance)
+        lines = Lines.of(file.text)
+        cuts = self._related.cuts(file) if chance.random() < BY_SYNTAX else ()
+        hole = syntax_hole(lines, cuts, chance) or draw_hole(lines, chance)
         if hole is None:
             return None
         short = chance.random() < SHORT

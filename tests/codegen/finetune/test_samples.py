@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glm_codegen.finetune.file_filter import SourceFile
-from glm_codegen.finetune.holes import CUTS, Lines, draw_hole
+from glm_codegen.finetune.holes import CUTS, Lines, draw_hole, syntax_hole
 from glm_codegen.finetune.packing import pack, to_batch
 from glm_codegen.finetune.related import RelatedText
 from glm_codegen.finetune.run_folder import RunFolder
@@ -107,6 +107,21 @@ def test_related_text_is_what_an_editor_finds_and_never_the_hole(related: Relate
     assert {snippet.path for snippet in found} - {"ledger.py"}
     assert not any(hole in snippet.text for snippet in found if snippet.path == "ledger.py")
     assert len({snippet.id for snippet in found}) == len(found)
+
+
+def test_pieces_of_the_grammar_are_cut(related: RelatedText) -> None:
+    file, chance = FILES[0], random.Random(3)
+    lines, cuts = Lines.of(file.text), related.cuts(FILES[0])
+    found = [syntax_hole(lines, cuts, chance) for _ in range(60)]
+    kinds = {hole.kind for hole in found if hole is not None}
+    assert {"syntax_arguments", "syntax_block_body", "syntax_line"} <= kinds
+    for hole in found:
+        assert hole is not None
+        assert hole.prefix + hole.middle + hole.suffix == file.text
+        assert hole.prefix.count("\n") == hole.lines.start
+    plain = SourceFile(path="a.nix", language="nix", text=file.text)
+    assert related.cuts(plain) == ()
+    assert syntax_hole(lines, (), chance) is None
 
 
 def test_paths_that_climb_out_are_not_laid_out(tmp_path: Path) -> None:
