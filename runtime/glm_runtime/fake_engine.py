@@ -228,7 +228,9 @@ class FakeEngine:
     def _draw(self, request_id: str, row: _Row, now: float) -> Chunk:
         row.sent += 1
         if row.sent <= DRAW_STEPS:
-            return Chunk(progress=Progress(step=row.sent, steps=DRAW_STEPS))
+            seen = isinstance(row.request, DrawRequest) and row.sent <= row.request.previews
+            preview = row.answer.images[0] if seen else ""
+            return Chunk(progress=Progress(step=row.sent, steps=DRAW_STEPS, preview=preview))
         picture = row.sent - DRAW_STEPS
         if picture < len(row.answer.images):
             return Chunk(image=row.answer.images[picture - 1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -40,6 +41,24 @@ async def test_pictures_of_the_asked_size(here: LocalDaemon) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.asyncio(loop_scope="module")
+async def test_stream_has_openais_events_and_every_step(here: LocalDaemon) -> None:
+    body = {"prompt": "a cat", "size": "8x6", "stream": True, "partial_images": 1, "n": 2}
+    answer = await here.http.post("/v1/images/generations", json=body)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    parts = [part for part in answer.text.split("\n\n") if part]
+    events = [json.loads(part.partition("data: ")[2]) for part in parts if part[:2] == "ev"]
+    assert [event["type"] for event in events] == [
+        "image_generation.partial_image",
+        "image_generation.completed",
+        "image_generation.completed",
+    ]
+    assert events[0]["partial_image_index"] == 0
+    assert all(png_size(base64.b64decode(event["b64_json"])) == (8, 6) for event in events)
+    assert any(part.startswith(": step ") for part in parts)
+
+
+@pytest.mark.e2e
+@pytest.mark.asyncio(loop_scope="module")
 async def test_edit_has_the_size_of_its_picture(here: LocalDaemon) -> None:
     picture = png(12, 6, b"\1\2\3\xff")
     form = {"image": ("a.png", picture), "mask": ("m.png", picture)}
@@ -62,7 +81,7 @@ async def test_edit_has_the_size_of_its_picture(here: LocalDaemon) -> None:
         {"prompt": "x", "n": 0},
         {"prompt": "x", "response_format": "url"},
         {"prompt": "x", "output_format": "webp"},
-        {"prompt": "x", "stream": True},
+        {"prompt": "x", "stream": True, "partial_images": 4},
     ],
 )
 async def test_what_cannot_be_drawn_is_refused(here: LocalDaemon, body: dict[str, Any]) -> None:

@@ -3,7 +3,9 @@
 Pictures come back as `b64_json`, finished PNG files, best caption score first; a URL cannot be
 given, for nothing is kept. `size` is exact and may be any `WxH`; "auto" is 128x128, or the size of
 the picture that is edited. A mask marks by its clear pixels what is drawn anew, as OpenAI's does.
-`seed` is an addition of ours; the object `glm` beside the data says seeds and scores.
+`seed` is an addition of ours; the object `glm` beside the data says seeds and scores. With
+`stream` the pictures come as OpenAI's events, with `partial_images` of the work in progress before
+them; steps done are comments between.
 """
 
 from __future__ import annotations
@@ -22,17 +24,26 @@ from starlette.responses import Response
 from starlette.types import Send
 
 from glm_daemon.access import tenant_of
-from glm_daemon.answers import JobAnswer, json_line, send_part, send_start
+from glm_daemon.answers import (
+    JobAnswer,
+    StreamAnswer,
+    error_response,
+    json_line,
+    send_part,
+    send_start,
+)
 from glm_daemon.daemon_state import daemon_state
 from glm_daemon.form_data import FormData, read_form
-from glm_protocol.answers import FinishReason
+from glm_daemon.request_job import RequestJob
+from glm_protocol.answers import Chunk, End, FinishReason
 from glm_protocol.drawing import DrawRequest
-from glm_protocol.errors import BadRequest, EngineFailed, Unsupported
+from glm_protocol.errors import BadRequest, EngineFailed, GlmError, Unsupported
 from glm_protocol.request_fields import MAX_IMAGE, Name, Seed
 
 MOST_SIDE = 4096
 MOST_PROMPT = 10_000
 MOST_COUNT = 16
+MOST_PARTIAL = 3  # OpenAI's
 DEFAULT_SIZE = (128, 128)
 _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -51,14 +62,14 @@ class OpenAIDrawing:
     output_format: Annotated[str, MaxLen(16)] | None = None
     seed: Seed | None = None
     stream: bool = False
+    partial_images: Annotated[int, Ge(0), Le(MOST_PARTIAL)] | None = None
 
     def to_request(
         self, *, default: tuple[int, int] = DEFAULT_SIZE, image: str = "", mask: str = ""
     ) -> DrawRequest:
         """Raises Unsupported and BadRequest."""
-        if self.stream or self.response_format == "url":
-            asked = "stream" if self.stream else "response_format url"
-            raise Unsupported(f"{asked} is not supported.", remedy="Ask for b64_json at once.")
+        if self.response_format == "url":
+            raise Unsupported("response_format url is not supported.", remedy="Ask for b64_json.")
         if self.output_format not in (None, "png"):
             raise Unsupported(f"output_format {self.output_format} is not supported; png is.")
         width, height = read_size(self.size, default)
@@ -75,6 +86,7 @@ class OpenAIDrawing:
             options={"mask_form": "alpha"} if mask else {},
             model=self.model or None,
             seed=self.seed,
+            previews=(self.partial_images or 0) if self.stream else 0,
         )
 
 
@@ -98,7 +110,7 @@ def openai_images_routes() -> APIRouter:
 
 async def generations(body: OpenAIDrawing, request: Request) -> Response:
     """Pictures from words."""
-    return answer(body.to_request(), request)
+    return answer(body.to_request(), request, "image_generation" if body.stream else None)
 
 
 async def edits(request: Request) -> Response:
@@ -123,9 +135,11 @@ async def edits(request: Request) -> Response:
         output_format=form.text("output_format"),
         seed=_number(form, "seed", 2**53 - 1),
         stream=form.text("stream") == "true",
+        partial_images=_number(form, "partial_images", MOST_PARTIAL),
     )
     default = png_size(image) or DEFAULT_SIZE
-    return answer(drawing.to_request(default=default, image=encoded[0], mask=encoded[1]), request)
+    asked = drawing.to_request(default=default, image=encoded[0], mask=encoded[1])
+    return answer(asked, request, "image_edit" if drawing.stream else None)
 
 
 def png_size(data: bytes) -> tuple[int, int] | None:
@@ -152,13 +166,55 @@ def _word(form: FormData, name: str, words: tuple[str, ...]) -> Any:
     return text or None
 
 
-def answer(drawing: DrawRequest, request: Request) -> Response:
-    """Queue it. Raises GlmError."""
+def answer(drawing: DrawRequest, request: Request, event: str | None) -> Response:
+    """Queue it; `event` names the events of a stream. Raises GlmError."""
     state = daemon_state(request)
     state.touch()
     job = state.pool.submit(drawing, tenant=tenant_of(request.scope))
     job.on_done.append(lambda _: state.touch())
+    if event is not None:
+        return PicturesStream(job, model=drawing.model or "", event=event)
     return PicturesAnswer(job, model=drawing.model or "")
+
+
+class PicturesStream(StreamAnswer):
+    """Server-sent events of OpenAI's names: `….partial_image` and `….completed`."""
+
+    content_type = "text/event-stream"
+
+    def __init__(self, job: RequestJob, *, model: str, event: str) -> None:
+        super().__init__(job, model=model)
+        self._event, self._partial, self._complete = event, 0, 0
+
+    def encode(self, chunk: Chunk) -> bytes:
+        said = b""
+        if chunk.progress is not None:
+            said += f": step {chunk.progress.step} of {chunk.progress.steps}\n\n".encode()
+            if chunk.progress.preview:
+                index = {"partial_image_index": self._partial}
+                said += self._written("partial_image", chunk.progress.preview, index)
+                self._partial += 1
+        if chunk.image:
+            self._complete += 1
+            said += self._written("completed", chunk.image, {})
+        if chunk.end is not None and not self._complete:
+            return said + self.encode_error(_no_picture(chunk.end))
+        return said
+
+    def encode_error(self, error: GlmError) -> bytes:
+        return b"event: error\ndata: " + bytes(error_response(error).body) + b"\n\n"
+
+    def _written(self, kind: str, image: str, more: dict[str, int]) -> bytes:
+        name = f"{self._event}.{kind}"
+        wire = {
+            "type": name, "b64_json": image, "created_at": int(time.time()),
+            "output_format": "png", **more,
+        }  # fmt: skip
+        return f"event: {name}\ndata: ".encode() + json_line(wire) + b"\n"
+
+
+def _no_picture(end: End) -> EngineFailed:
+    return EngineFailed(f"No picture came: the request ended with {end.finish.value!r}.")
 
 
 class PicturesAnswer(JobAnswer):
@@ -171,7 +227,7 @@ class PicturesAnswer(JobAnswer):
             images += [chunk.image] if chunk.image else []
             end = chunk.end
         if not images and end.finish is not FinishReason.CANCELLED:
-            raise EngineFailed(f"No picture came: the request ended with {end.finish.value!r}.")
+            raise _no_picture(end)
         report = end.report
         wire = {
             "created": int(time.time()),
