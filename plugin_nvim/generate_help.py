@@ -9,6 +9,7 @@ import argparse
 import json
 import re
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 from glm_protocol.settings import Described, described
@@ -32,9 +33,14 @@ def entry(each: Described) -> str:
     return "\n".join(lines) + "\n"
 
 
+def settings() -> Iterator[Described]:
+    """All but VS Code's own; here `cmd` names the program."""
+    return (each for each in described() if not each.key.startswith("glm.server."))
+
+
 def rendered(old: str) -> str:
     """The help file with today's settings."""
-    body = INTRO + "\n" + "\n".join(entry(each) for each in described()) + "\n"
+    body = INTRO + "\n" + "\n".join(entry(each) for each in settings()) + "\n"
     new, count = HEAD.subn(lambda found: found[1] + body, old)
     assert count == 1, "the section of the settings was not found"
     return new

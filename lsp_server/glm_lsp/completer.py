@@ -43,7 +43,7 @@ class Completer:
     what the workspace knows about a cursor, soon."""
 
     def __init__(self, complete: Complete, path_of: Callable[[str], str], gather: Gather) -> None:
-        self.settings = Settings()
+        self.settings_of: Callable[[str], Settings] = lambda _: Settings()  # of a document
         self.adapter_of: Callable[[str], str | None] = lambda _: None  # of a document's workspace
         self._complete = complete
         self._path_of = path_of
@@ -95,7 +95,8 @@ class Completer:
         self._generations[document.uri] = self._last[document.uri] = generation
         self.newest = document.uri
         automatic = trigger is Trigger.AUTOMATIC
-        delay_s = self.settings.inline_completion.debounce_ms / 1000 if automatic else 0.0
+        debounce_ms = self.settings_of(document.uri).inline_completion.debounce_ms
+        delay_s = debounce_ms / 1000 if automatic else 0.0
         request = self._request(generation, document, trigger)
         generation.start(lambda: self._stream(request, document, window), delay_s)
         return generation
@@ -155,7 +156,7 @@ class Completer:
     def _request(
         self, generation: Generation, document: Document, trigger: Trigger
     ) -> CompletionRequest:
-        settings, window = self.settings, generation.anchor
+        settings, window = self.settings_of(document.uri), generation.anchor
         automatic = trigger is not Trigger.EXPLICIT
         prefix, _ = redact(without_surrogates(window.prefix), document.language)
         suffix, _ = redact(without_surrogates(window.suffix), document.language)

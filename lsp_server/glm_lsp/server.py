@@ -18,6 +18,7 @@ from typing import Any
 from glm_lsp.client_profile import ClientProfile
 from glm_lsp.completer import Completer
 from glm_lsp.daemon_link import DaemonLink
+from glm_lsp.document_settings import DocumentSettings
 from glm_lsp.documents import DocumentStore
 from glm_lsp.features import (
     ask_image,
@@ -62,7 +63,7 @@ class LanguageServer:
         self.profile = ClientProfile()
         self.documents = DocumentStore()
         self.folders = WorkspaceFolders()
-        self.settings = Settings()
+        self.document_settings = DocumentSettings()
         self.memory = configuration.ConfigurationMemory()
         self.configured = asyncio.Event()  # the editor's settings are known
         self.trigger_kinds = inline_completion.TriggerKinds()
@@ -73,6 +74,7 @@ class LanguageServer:
             self.folders.root_of, self.folders.path_of, self.index_progress.follow
         )
         self.completer = Completer(self._complete, self.folders.path_of, self.knowledge.snippets)
+        self.completer.settings_of = self.document_settings.of
         self.completer.adapter_of = WorkspaceAdapters(self.folders.root_of).adapter_of
         self.feeding = MemoryFeeding(self.folders.root_of, self.folders.path_of, self._ask)
         self.completer.workspace_of = self.feeding.name_of
@@ -84,6 +86,11 @@ class LanguageServer:
             {method: partial(handler, self) for method, handler in self.handlers.items()},
             {method: partial(handler, self) for method, handler in notifications().items()},
         )
+
+    @property
+    def settings(self) -> Settings:
+        """Those that hold where nothing was said about a document."""
+        return self.document_settings.everywhere
 
     async def close(self) -> None:
         """End every task and connection of the session. The daemon runs on."""

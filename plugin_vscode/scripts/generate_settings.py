@@ -1,7 +1,6 @@
 """Writes the settings into package.json and package.nls.json, from `glm_protocol.settings`.
 
 Run `.venv/bin/python plugin_vscode/scripts/generate_settings.py`; `--check` only compares.
-One setting belongs to the editor alone, `glm.server.path`: it is defined here and never sent.
 The Chinese texts in package.nls.zh-cn.json are written by hand; a test says which are missing.
 """
 
@@ -14,19 +13,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from glm_protocol.settings import About, Described, Scope, described
+from glm_protocol.settings import Described, Scope, described
 
 FOLDER = Path(__file__).resolve().parents[1]
-EDITOR_ONLY = Described(
-    key="glm.server.path",
-    kind=str,
-    default="",
-    about=About(
-        text="Absolute path of the program `glm-lsp`. Empty: the one on your `PATH`, never one "
-        "inside an open folder.",
-        scope=Scope.MACHINE,
-    ),
-)
 GROUPS = {  # second word of the key: title; settings without one are general
     "": "General",
     "inlineCompletion": "Ghost Text",
@@ -97,15 +86,9 @@ def groups(settings: Iterable[Described]) -> list[dict[str, Any]]:
     ]
 
 
-def all_settings() -> list[Described]:
-    """What the server knows, and what is the editor's alone."""
-    known = list(described())
-    return known if any(each.key == EDITOR_ONLY.key for each in known) else [*known, EDITOR_ONLY]
-
-
 def generated() -> dict[Path, str]:
     """The files as they should be."""
-    settings = all_settings()
+    settings = list(described())
     manifest_path, nls_path = FOLDER / "package.json", FOLDER / "package.nls.json"
     manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
     manifest["contributes"]["configuration"] = groups(settings)

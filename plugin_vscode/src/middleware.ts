@@ -1,7 +1,7 @@
-/** What stands between VS Code and the server: the switches, a timing in the log, settings of the editor alone. */
+/** What stands between VS Code and the server: the switches, a timing in the log, settings by language. */
 
-import type * as vscode from 'vscode';
-import type { ConfigurationParams } from 'vscode-languageclient';
+import * as vscode from 'vscode';
+import type { ConfigurationItem } from 'vscode-languageclient';
 import type { Middleware } from 'vscode-languageclient/node';
 import type { Switches } from './switches.ts';
 
@@ -30,14 +30,21 @@ export function middleware(switches: Switches, log: vscode.LogOutputChannel, per
     workspace: {
       configuration: async (params, token, next) => {
         const values = await next(params, token);
-        return Array.isArray(values) ? values.map((value: unknown, i) => withoutOwn(params, i, value)) : values;
+        return Array.isArray(values) ? values.map((value: unknown, i) => ofDocument(params.items[i], value)) : values;
       },
     },
   };
 }
 
-/** `glm.server` says how this extension starts the server; to the server it means nothing. */
-function withoutOwn(params: ConfigurationParams, i: number, value: unknown): unknown {
-  if (params.items[i]?.section !== 'glm' || typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).filter(([key]) => key !== 'server'));
+/** A document's own values: the client asks VS Code by file, and a language's settings would be missed. */
+function ofDocument(item: ConfigurationItem | undefined, value: unknown): unknown {
+  if (item?.section !== 'glm' || item.scopeUri === undefined) return value;
+  const uri = vscode.Uri.parse(item.scopeUri).toString();
+  const document = vscode.workspace.textDocuments.find(each => each.uri.toString() === uri);
+  return document === undefined ? value : overridden(vscode.workspace.getConfiguration('glm', document), value);
+}
+
+function overridden(settings: vscode.WorkspaceConfiguration, value: unknown, key = ''): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return settings.get(key) ?? value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, overridden(settings, each, key === '' ? name : `${key}.${name}`)]));
 }

@@ -153,6 +153,20 @@ class ContextSettings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ServerSettings:
+    """How the editor starts the language server, which therefore has no use for it."""
+
+    path: str = field(
+        default="",
+        metadata=about(
+            "VS Code alone: absolute path of the program `glm-lsp`. Empty: the one on your `PATH`, "
+            "never one inside an open folder.",
+            Scope.MACHINE,
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DaemonSettings:
     """Which daemon, and for how long."""
 
@@ -238,6 +252,7 @@ class Settings:
     inline_completion: InlineCompletionSettings = field(default_factory=InlineCompletionSettings)
     completion: CompletionSettings = field(default_factory=CompletionSettings)
     context: ContextSettings = field(default_factory=ContextSettings)
+    server: ServerSettings = field(default_factory=ServerSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     trace: TraceSettings = field(default_factory=TraceSettings)
 

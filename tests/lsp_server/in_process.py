@@ -25,6 +25,7 @@ class InProcessEditor:
 
     def __init__(self, settings: Json | None = None) -> None:
         self.settings = settings
+        self.settings_of: dict[str, Json] = {}  # by URI
         self.sent: list[Json] = []
         self.versions: dict[str, int] = {}
         self.server = LanguageServer(self._hear, lambda code: None)
@@ -38,7 +39,12 @@ class InProcessEditor:
         self._news.set()
         if "method" in message and "id" in message:
             wanted = message["method"] == "workspace/configuration"
-            self._say(id=message["id"], result=[self.settings] if wanted else None)
+            result = self._configuration(message["params"]["items"]) if wanted else None
+            self._say(id=message["id"], result=result)
+
+    def _configuration(self, items: list[Json]) -> list[Any]:
+        """Section by section, a document's own before everybody's."""
+        return [self.settings_of.get(item.get("scopeUri", ""), self.settings) for item in items[:1]]
 
     def _say(self, **message: Any) -> None:
         self.server.session.receive(json.dumps({"jsonrpc": "2.0", **message}).encode())

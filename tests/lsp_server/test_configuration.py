@@ -39,6 +39,35 @@ async def test_settings_are_pulled_and_used(daemon: StubDaemon) -> None:
     await editor.server.close()
 
 
+async def test_a_document_may_have_settings_of_its_own(daemon: StubDaemon) -> None:
+    editor = InProcessEditor({"model": "m", "inlineCompletion": {"mode": "block"}})
+    own = {
+        "inlineCompletion": {"mode": "line", "maxTokens": 5},
+        "model": "evil",
+        "daemon": {"url": "x"},
+    }
+    editor.settings_of = {"file:///a.py": own, "file:///off.py": {"enable": False}}
+    await editor.initialize()
+    for name in ("a", "b", "off"):
+        editor.open("x = ", uri=f"file:///{name}.py")
+    asked = editor.server.document_settings.of
+    async with asyncio.timeout(5):
+        while (
+            asked("file:///off.py").enable
+            or asked("file:///a.py").inline_completion.max_tokens != 5
+        ):
+            await asyncio.sleep(0.005)
+    await editor.ghost(0, 4, uri="file:///a.py")
+    await editor.ghost(0, 4, uri="file:///b.py")
+    assert await editor.ghost(0, 4, uri="file:///off.py") is None
+    said = [(wire["mode"], wire["max_tokens"], wire["model"]) for wire in daemon.requests]
+    assert said == [("line", 5, "m"), ("block", 64, "m")]
+    editor.notify("textDocument/didClose", {"textDocument": {"uri": "file:///a.py"}})
+    await editor.ask("glm/status")
+    assert asked("file:///a.py") is editor.server.settings
+    await editor.server.close()
+
+
 @pytest.mark.parametrize("nested", [True, False])
 async def test_an_editor_that_cannot_be_asked_sends_them_along(
     daemon: StubDaemon, nested: bool

@@ -9,6 +9,7 @@ from lsprotocol import converters
 from lsprotocol import types as lsp
 
 from glm_lsp.client_profile import ClientProfile
+from glm_lsp.features import progress
 from glm_lsp.features.initialize import capabilities
 from glm_protocol.settings import Fallback
 from tests.client.stub_daemon import StubDaemon
@@ -30,7 +31,10 @@ def test_capabilities(fallback: Fallback) -> None:
     lossless(capabilities(ClientProfile(), fallback), lsp.ServerCapabilities)
 
 
-async def test_every_message_is_one_of_the_protocol(daemon: StubDaemon) -> None:
+async def test_every_message_is_one_of_the_protocol(
+    daemon: StubDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "SHOWN_AFTER_S", 0.0)
     daemon.text = "a(\n  b)"
     daemon.ready = {"ready": False, "state": "starting"}
     editor = InProcessEditor({"completion": {"fallback": "on"}, "typo": 1})

@@ -79,7 +79,9 @@ async def code_action(server: LanguageServer, params: JsonObject) -> list[JsonOb
     where, context = read_range(params), read_object(params, "context")
     if document is None or document.unusable is not None or not server.configured.is_set():
         return []
-    if not server.settings.enabled_for(document.language) or server.knowledge.is_secret(document):
+    if not server.document_settings.of(document.uri).enabled_for(
+        document.language
+    ) or server.knowledge.is_secret(document):
         return []
     diagnostics = context.get("diagnostics")
     place = Place(

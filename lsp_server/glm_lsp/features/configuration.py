@@ -46,8 +46,7 @@ def take_initial(server: LanguageServer, options: Any) -> None:
     """Settings in `initializationOptions`, bare or under "glm"; complaints come later."""
     section = look_up(options, SECTION)
     server.memory.initial = options if section is None else section
-    server.settings, _ = parse(server.memory.initial)
-    server.completer.settings = server.settings
+    server.document_settings.everywhere, _ = parse(server.memory.initial)
     server.knowledge.settings = server.settings.context
 
 
@@ -96,7 +95,7 @@ def take(server: LanguageServer, wire: Any) -> None:
     """Make these the settings. Says once what is wrong with them."""
     before = server.settings
     settings, complaints = parse(wire)
-    server.settings = server.completer.settings = settings
+    server.document_settings.everywhere = settings
     server.knowledge.take(settings.context)
     logging.getLogger("glm_lsp").setLevel(LEVELS[settings.trace.server])
     if complaints and complaints != server.memory.complaints:
@@ -113,7 +112,7 @@ def take(server: LanguageServer, wire: Any) -> None:
         )
     server.configured.set()
     for document in server.documents:
-        warm_up(server, document)
+        opened(server, document)
 
 
 def address_settings(settings: Settings) -> tuple[str, str, int, str]:
@@ -123,11 +122,30 @@ def address_settings(settings: Settings) -> tuple[str, str, int, str]:
     return daemon.url, daemon.token_file, daemon.idle_exit_seconds, ""
 
 
+def opened(server: LanguageServer, document: Document) -> None:
+    """There is a document, or there are new settings for it."""
+    warm_up(server, document)
+    if server.profile.configuration and server.configured.is_set():
+        server.session.in_background(ask_for(server, document), "settings of a document")
+
+
+async def ask_for(server: LanguageServer, document: Document) -> None:
+    """What the editor has set for this document's language and folder."""
+    items = [{"scopeUri": document.uri, "section": SECTION}]
+    try:
+        answer = await server.session.ask("workspace/configuration", {"items": items})
+    except LspError as error:
+        log.info("no settings for a document: %s", error.message)
+        return
+    if isinstance(answer, list) and answer and server.documents.get(document.uri) is document:
+        server.document_settings.take(document.uri, answer[0])
+
+
 def warm_up(server: LanguageServer, document: Document) -> None:
     """Start the daemon as soon as there is a document that will want it."""
     if not server.configured.is_set() or document.unusable is not None:
         return
-    if server.settings.enabled_for(document.language):
+    if server.document_settings.of(document.uri).enabled_for(document.language):
         try:
             link_of(server).connect()
         except GlmError as error:

@@ -73,7 +73,7 @@ def why_none(server: LanguageServer, uri: str | None) -> str:
         return document.unusable
     if server.knowledge.is_secret(document):
         return "This is a file of secrets by its name: its text goes nowhere."
-    if not server.settings.enabled_for(document.language):
+    if not server.document_settings.of(document.uri).enabled_for(document.language):
         return f"Completions are switched off for {document.language}."
     return "The editor has asked for no completion here yet."
 

@@ -58,7 +58,7 @@ def inline_completion(
 
 def wanted(server: LanguageServer, document: Document) -> bool:
     usable = document.unusable is None and not server.knowledge.is_secret(document)
-    return usable and server.settings.enabled_for(document.language)
+    return usable and server.document_settings.of(document.uri).enabled_for(document.language)
 
 
 def read_context(server: LanguageServer, params: JsonObject) -> tuple[Trigger, Selected | None]:

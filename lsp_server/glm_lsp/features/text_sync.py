@@ -36,8 +36,7 @@ def did_open(server: LanguageServer, params: JsonObject) -> None:
     )
     server.completer.forget(uri)
     server.knowledge.begin(document)
-    if document.unusable is None:
-        configuration.warm_up(server, document)
+    configuration.opened(server, document)
 
 
 def did_change(server: LanguageServer, params: JsonObject) -> None:
@@ -66,4 +65,5 @@ def did_close(server: LanguageServer, params: JsonObject) -> None:
     uri = read_uri(params)
     server.completer.forget(uri)
     server.knowledge.forget(uri)
+    server.document_settings.forget(uri)
     server.documents.close(uri)
