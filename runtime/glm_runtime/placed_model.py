@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ from glm_protocol.errors import ModelUnusable
 from glm_runtime.causal_model import CausalModel
 from glm_runtime.checkpoint import Checkpoint
 from glm_runtime.engine import EngineOptions
-from glm_runtime.native.engine_build import NoCompiler
+from glm_runtime.native.engine_build import NoCompiler, build_for_the_next_start, found_library
+from glm_runtime.native.engine_library import SWITCH
 from glm_runtime.native.native_placement import BITS, CPU, NativePlacement
 
 if TYPE_CHECKING:
@@ -58,7 +60,12 @@ def place_model(
     notes: tuple[str, ...] = ()
     if accelerator is None and _may_be_native(checkpoint, options):
         try:
-            return _place_native(checkpoint, options)
+            if not _is_being_built(options):
+                return _place_native(checkpoint, options)
+            notes = (
+                "the native engine is being compiled for the next start; torch computes"
+                " meanwhile, which is slower",
+            )
         except NoCompiler as error:
             notes = (
                 f"the native engine is not there ({error}); torch computes, which is slower:"
@@ -79,6 +86,17 @@ def _may_be_native(checkpoint: Checkpoint, options: EngineOptions) -> bool:
         return False
     wanted = options.device == CPU or options.dtype in BITS
     return wanted or checkpoint.parameters <= SMALL or not device_is_likely()
+
+
+def _is_being_built(options: EngineOptions) -> bool:
+    """Compiling takes 15 s, and nobody shall wait for it whom torch can serve meanwhile.
+
+    Raises NoCompiler."""
+    off = os.environ.get(SWITCH) == "0"
+    if off or options.dtype in BITS or not find_spec("torch") or found_library() is not None:
+        return False
+    build_for_the_next_start()
+    return True
 
 
 def device_is_likely() -> bool:

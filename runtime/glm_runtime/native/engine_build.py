@@ -8,6 +8,7 @@ any platform) it is compiled on first use, once for each version of the source: 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("engine.cpp")
@@ -68,15 +70,23 @@ def library_name() -> str:
     return f"glm_engine-{platform.machine()}-{digest}.so"
 
 
+def _folders() -> tuple[Path, Path]:
+    return SOURCE.parent / "build", cache_folder()
+
+
+def found_library() -> Path | None:
+    """The library where it is there already."""
+    name = library_name()
+    places = (CARRIED, *(folder / name for folder in _folders()))
+    return next((place for place in places if place.is_file()), None)
+
+
 def built_library() -> Path:
     """The library, compiled now where it is not there yet. Raises NoCompiler."""
-    if CARRIED.is_file():
-        return CARRIED
-    name = library_name()
-    folders = (SOURCE.parent / "build", cache_folder())
-    for folder in folders:
-        if (folder / name).is_file():
-            return folder / name
+    found = found_library()
+    if found is not None:
+        return found
+    name, folders = library_name(), _folders()
     compiler = find_compiler()
     if compiler is None:
         raise NoCompiler("no C++ compiler was found")
@@ -89,3 +99,15 @@ def built_library() -> Path:
             compile_engine(folder / name, compiler)
             return folder / name
     raise NoCompiler(f"{folders[-1]} cannot be written")
+
+
+def build_for_the_next_start() -> None:
+    """Compile in a thread, so that nobody waits. Raises NoCompiler where there is none."""
+    if find_compiler() is None:
+        raise NoCompiler("no C++ compiler was found")
+
+    def build() -> None:
+        with contextlib.suppress(NoCompiler):  # the next start says why
+            built_library()
+
+    threading.Thread(target=build, name="build the engine", daemon=True).start()
