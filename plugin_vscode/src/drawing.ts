@@ -25,11 +25,53 @@ interface Drawn {
 const SIZES = ['128x128', '64x64', '32x32', '256x256', '512x512'];
 const LINKING = ['markdown', 'html', 'css', 'scss', 'less', 'javascriptreact', 'typescriptreact', 'vue', 'svelte'];
 
+const PREVIEWS = 4;
+
+/** The picture so far, in a tab beside: VS Code shows a picture's file anew when it changes. */
+class Preview {
+  readonly #file: vscode.Uri;
+  #work: Promise<void> = Promise.resolve();
+  #open = false;
+
+  constructor(storage: vscode.Uri) {
+    this.#file = vscode.Uri.joinPath(storage, 'drawing.png');
+  }
+
+  show(dataUri: string): void {
+    const bytes = Buffer.from(dataUri.slice(dataUri.indexOf(',') + 1), 'base64');
+    this.#then(async () => {
+      await vscode.workspace.fs.writeFile(this.#file, bytes);
+      if (this.#open) return;
+      this.#open = true;
+      await vscode.commands.executeCommand('vscode.open', this.#file, { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true, preview: true });
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#then(async () => {
+      if (!this.#open) return;
+      this.#open = false;
+      const ours = (tab: vscode.Tab) => tab.input instanceof vscode.TabInputCustom && tab.input.uri.toString() === this.#file.toString();
+      await vscode.window.tabGroups.close(vscode.window.tabGroups.all.flatMap(group => group.tabs.filter(ours)), true);
+      await vscode.workspace.fs.delete(this.#file);
+    });
+    await this.#work;
+  }
+
+  /** One thing after the other; a preview that fails is none. */
+  #then(step: () => Promise<void>): void {
+    this.#work = this.#work.then(step).catch(() => undefined);
+  }
+}
+
 export class Drawing {
   readonly #server: LanguageServer;
+  readonly #preview: Preview;
 
-  constructor(server: LanguageServer) {
+  /** `storage`: a folder of the extension's own, where the picture so far lies while one is drawn. */
+  constructor(server: LanguageServer, storage: vscode.Uri) {
     this.#server = server;
+    this.#preview = new Preview(storage);
   }
 
   async run(): Promise<void> {
@@ -55,7 +97,10 @@ export class Drawing {
 
   /** With the parameters of `glm/drawImage`, also from a code action. */
   async perform(params: DrawParams): Promise<void> {
-    const drawn = await underProgress<Drawn>(this.#server, vscode.l10n.t('GLM: drawing'), 'glm/drawImage', params);
+    const asked = { ...params, previews: PREVIEWS };
+    const onPreview = (dataUri: string) => this.#preview.show(dataUri);
+    const drawn = await underProgress<Drawn>(this.#server, vscode.l10n.t('GLM: drawing'), 'glm/drawImage', asked, undefined, onPreview);
+    await this.#preview.close();
     const file = drawn?.files[0];
     if (drawn === undefined || file === undefined) return;
     const uri = vscode.Uri.parse(file);

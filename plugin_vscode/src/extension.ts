@@ -29,7 +29,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const translation = new Translation(here, documents);
   const tasks = new Tasks(here, documents, panel);
   const images = new Images(here, panel);
-  const drawing = new Drawing(here);
+  const drawing = new Drawing(here, context.globalStorageUri);
 
   /** A code action of the server, shown our way. */
   function perform(request: string, params: object): boolean {

@@ -18,6 +18,8 @@ export interface Delta {
   readonly step?: number;
   readonly steps?: number;
   readonly message?: string;
+  /** The picture so far, a data URI. */
+  readonly preview?: string;
 }
 
 export interface Listener {

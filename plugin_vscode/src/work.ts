@@ -10,6 +10,7 @@ export async function underProgress<T>(
   method: string,
   params: object,
   onText?: (text: string) => void,
+  onPreview?: (dataUri: string) => void,
 ): Promise<T | undefined> {
   return vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title, cancellable: true }, async (progress, cancel) => {
     let done = 0;
@@ -25,6 +26,7 @@ export async function underProgress<T>(
         progress.report({ increment: Math.max(0, share - done), message: delta.message ?? `${delta.step} / ${delta.steps}` });
         done = Math.max(done, share);
       }
+      if (delta.preview !== undefined) onPreview?.(delta.preview);
     };
     try {
       return await server.longWork<T>(method, params, onDelta, cancel);
