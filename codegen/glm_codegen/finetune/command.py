@@ -65,11 +65,16 @@ class Teller:
         self.sink: Any = None  # RunFolder.tell
         self._events = events
         self._live = sys.stderr.isatty()
+        self._held_out: float | None = None  # the loss of the last look
 
     def __call__(self, kind: str, words: Mapping[str, Any]) -> None:
         if kind == "opened":
             self.sink = words["folder"].tell
             return
+        if kind == "look":
+            self._held_out = float(words["loss"])
+        elif kind == "step" and self._held_out is not None:
+            words = {**words, "held_out": round(self._held_out, 3)}
         if self.sink is not None:
             self.sink(kind, **words)
         line = line_of(kind, words)
@@ -111,8 +116,9 @@ def line_of(kind: str, words: Mapping[str, Any]) -> str | None:
             return f"samples: {words['rows']:,} in {words['seconds']} s"
         case "step":
             left = int(words["seconds_left"])
+            held = f", held out {words['held_out']:.3f}" if "held_out" in words else ""
             return (
-                f"step {words['step']}/{words['steps']}  loss {words['loss']:.3f}"
+                f"step {words['step']}/{words['steps']}  loss {words['loss']:.3f}{held}"
                 f"  {words['tokens_a_second']:.0f} tokens/s  {left // 60}:{left % 60:02d} left"
             )
         case "look":

@@ -150,4 +150,6 @@ def test_events_read_as_lines_and_folders_name_adapters(tmp_path: Any) -> None:
     assert default_name(tmp_path / "My shop (2)") == "My-shop-2"
     step = {"step": 3, "steps": 9, "loss": 1.5, "tokens_a_second": 10.0, "seconds_left": 61.0}
     assert line_of("step", step) == "step 3/9  loss 1.500  10 tokens/s  1:01 left"
+    held = line_of("step", {**step, "held_out": 1.25})
+    assert held == "step 3/9  loss 1.500, held out 1.250  10 tokens/s  1:01 left"
     assert line_of("unheard of", {}) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from glm_codegen.finetune.pipeline import Pipeline, Wanted
 from glm_codegen.finetune.preparation import Effort
 from glm_codegen.finetune.receipt import Asks
 from glm_codegen.finetune.whole_run import whole_run
+from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
 from glm_context.git_remote import local_name
 from glm_protocol.completion import CompletionRequest
 from glm_protocol.errors import BadRequest, DaemonUnreachable
@@ -30,7 +32,9 @@ from glm_runtime.adapter import Adapter, AdapterShelf
 from glm_runtime.engine import EngineOptions
 from glm_runtime.model_registry import ModelRegistry
 from tests.codegen.engine_driver import gather
-from tests.codegen.finetune.small_repository import WORDS, grown, module
+from tests.codegen.engine_driver import request as driven
+from tests.codegen.finetune.small_repository import WORDS, commit, grown, module
+from tests.codegen.finetune.test_file_filter import planted_secrets
 from tests.runtime.tiny_models import write_model
 
 
@@ -177,10 +181,47 @@ def test_a_receipt_that_broke_off_is_resumed_without_training_again(home: Home) 
     with pytest.raises(DaemonUnreachable):
         home.run()
     home.down, home.said = False, []
+    shutil.rmtree(home.repository)  # nothing of it is needed any more
     assert home.run(resume=True) is not None
     assert "step" not in {kind for kind, _ in home.said}
     with pytest.raises(BadRequest, match="no run named 'other'"):
         home.run("other", resume=True)
+
+
+def test_forty_secrets_are_in_no_row_no_event_and_no_greedy_answer(home: Home) -> None:
+    secrets = planted_secrets()
+    files = {
+        f"conf_{number}.py": f"{module('valve', 'relay')}\n\n{secret}\n".encode()
+        for number, secret in enumerate(secrets)
+    }
+    shutil.rmtree(home.repository)
+    home.repository.mkdir()
+    commit(home.repository, files, day=0)
+    grown(home.repository, modules=44)
+    heads = [secret.split('"')[0] for secret in secrets]
+    values = [secret.split('"')[1] if '"' in secret else secret for secret in secrets]
+    home.down = True
+    with pytest.raises(DaemonUnreachable):
+        home.run()
+    rows, steering = home.pipeline().folder.read_rows()
+    tokenizer = TextTokenizer.from_folder(home.folders.home.parent / "tiny")
+    texts = [tokenizer.decode(list(row.token_ids)) for row in (*rows, *steering)]
+    assert any("class" in text for text in texts)
+    home.down = False
+    home.run(resume=True)
+    assert home.engine is not None
+    answers: dict[str, Any] = {}
+    for head in heads:
+        home.engine.submit(
+            driven(f'{head}"', adapter="mine.candidate", document=head, max_tokens=24)
+        )
+        gather(home.engine, answers)
+    texts += [answer.text for answer in answers.values()]
+    texts += [repr(home.said), repr(home.asked)]
+    for value in values:
+        assert not any(value in text for text in texts)
+    files_of = next(words for kind, words in home.said if kind == "files")
+    assert files_of["rejected"]["secret"] > 30
 
 
 def test_a_second_run_of_the_name_waits_outside(home: Home) -> None:
