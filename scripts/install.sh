@@ -46,6 +46,6 @@ if ! "$venv/bin/python" -c 'import torch' 2>/dev/null; then
   "${pip[@]}" install "${quiet[@]}" -c constraints.txt torch "${torch_args[@]}"
 fi
 
-say "glm-lsp and its packages (about 40 MB to download)"
+say "glm-lsp and its packages: about 115 MB to download"
 "${pip[@]}" install "${quiet[@]}" -c constraints.txt -e '.[local,finetune]' --group dev
 "$venv/bin/glm-lsp" --version
