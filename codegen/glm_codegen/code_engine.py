@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from glm_codegen.answer_row import AnswerRow, Clock, end_of_waiting
 from glm_codegen.completion_kind import PROMPT_LIMIT
+from glm_codegen.prefill_ahead import PrefillAhead
 from glm_codegen.prompt_formats.choose import choose_format
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
 from glm_codegen.row_kinds import capabilities_of, deeds_for, planners_for
 from glm_codegen.row_plan import ModelParts, Planner, RowPlan
 from glm_codegen.waiting_requests import Waiting, WaitingRequests
+from glm_codegen.whose_names import with_own_names
 from glm_protocol.answers import Chunk, FinishReason
 from glm_protocol.errors import (
     AdapterUnknown,
@@ -64,8 +66,10 @@ class CodeEngine:
         planners: Mapping[type[AnyRequest], Planner] | None = None,
         adapters: AdapterRack | None = None,
         clock: Clock = time.monotonic,
+        ahead: bool = False,
     ) -> None:
-        """`planners`: the kinds of request that it takes; None: those of `planners_for`."""
+        """`planners`: the kinds of request that it takes; None: those of `planners_for`. `ahead`:
+        compute what will probably be asked next while nobody asks."""
         self._decoder = decoder
         self._parts = parts
         self._info = info
@@ -77,6 +81,7 @@ class CodeEngine:
         self._rows: list[AnswerRow] = []  # in order of arrival
         self._full = False  # the memory for keys and values is taken, until a row ends
         self._outbox: list[Event] = []
+        self._ahead = PrefillAhead(decoder) if ahead else None
 
     @property
     def info(self) -> EngineInfo:
@@ -91,7 +96,8 @@ class CodeEngine:
 
     @property
     def busy(self) -> bool:
-        return bool(self._outbox or self._queue or self._rows)
+        ahead = self._ahead is not None and self._ahead.has_work
+        return bool(self._outbox or self._queue or self._rows or ahead)
 
     def submit(self, request: AnyRequest, *, tenant: str = "") -> str:
         """Queue a request; `tenant` is whose it is, as the daemon knows it.
@@ -106,10 +112,13 @@ class CodeEngine:
         if request.id in self._queue or any(row.id == request.id for row in self._rows):
             raise BadRequest(f"A request with the id {request.id!r} is at work already.")
         self._adapter_of(request)
-        for older in self._queue.take_document(request.document, tenant):
+        request = with_own_names(request, tenant)
+        if self._ahead is not None:
+            self._ahead.drop()
+        for older in self._queue.take_document(request.document):
             self._post_waiting(older, FinishReason.SUPERSEDED)
         for row in self._rows:
-            if (row.document, row.tenant) == (request.document, tenant):
+            if row.document == request.document:
                 self._end_row(row, FinishReason.SUPERSEDED)
         self._queue.add(Waiting(request=request, arrived=self._clock(), tenant=tenant))
         return request.id
@@ -131,10 +140,12 @@ class CodeEngine:
                 self._end_row(row, FinishReason.DEADLINE, flush=True)
         while self._queue and len(self._rows) < self._decoder.rows and not self._full:
             self._start(self._queue.next())
-        rows = self._in_turn()
-        self._decoder.step([row.strand for row in rows])
-        for row in rows:
-            self._take(row)
+        if rows := self._in_turn():
+            self._decoder.step([row.strand for row in rows])
+            for row in rows:
+                self._take(row)
+        elif self._ahead is not None and not self._outbox:
+            self._ahead.step()
         events, self._outbox = self._outbox, []
         return events
 
@@ -201,6 +212,8 @@ class CodeEngine:
                     row.strand.add(token)
                 elif not self._goes_on(row, finish):
                     self._end_row(row, finish, text="".join(pieces))
+                    if self._ahead is not None and row.plan.next_prompt is not None:
+                        self._ahead.expect(row.plan.next_prompt, row.lora, row.tenant)
                     return
             if row.strand.error is not None:
                 raise row.strand.error
@@ -287,7 +300,7 @@ def load_engine(options: EngineOptions, *, accelerator: Accelerator | None = Non
         backend=placed.backend,
         notes=placed.notes,
     )
-    return CodeEngine(decoder, parts, info, adapters=adapters)
+    return CodeEngine(decoder, parts, info, adapters=adapters, ahead=True)
 
 
 def _read_tokenizer(folder: Path) -> TextTokenizer:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from glm_codegen.completion_memory import TAIL
 from glm_codegen.completion_text import CompletionText
 from glm_codegen.cutting.candidate import Candidate
 from glm_codegen.ghost_attempts import GhostAttempts
 from glm_codegen.guided_chooser import GuidedChooser
-from glm_codegen.model_context import for_prompt, to_model
+from glm_codegen.last_suggestions import Suggestion
+from glm_codegen.model_context import clean, for_prompt, to_model
 from glm_codegen.prompt_formats.fim_transcoder import read_marked_up
 from glm_codegen.prompt_formats.prompt_format import Prompt
 from glm_codegen.row_plan import ModelParts, RowPlan
@@ -18,7 +21,10 @@ from glm_codegen.token_healing import HealedText, roll_back
 from glm_protocol.answers import FinishReason
 from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest, Snippet
 from glm_protocol.errors import PromptTooLong
+from glm_protocol.request_fields import Trigger
+from glm_runtime.drafting import Expected, Guesses, Repetition
 from glm_runtime.sampling import Sampler, Sampling
+from glm_runtime.token_memory import LONGEST
 
 PROMPT_LIMIT = 4096  # tokens: beyond it a prompt costs more time than it adds to a completion
 _SNIPPET_CHARACTERS = 8  # for each token of the budget: bounds the work of encoding them
@@ -37,8 +43,14 @@ def plan_completion(request: CompletionRequest, parts: ModelParts) -> RowPlan:
         request.context, snippet_characters=max(for_snippets, _REMEMBERED_CHARACTERS)
     )
     mode = parts.parse_check.mode_at(cleaned.context, request.mode, request.document)
-    rolled, typed = roll_back(cleaned.context, parts.vocabulary)
-    prompt = _render(for_prompt(rolled, for_snippets), mode, parts, room)
+    last = parts.suggestions.agreeing(request, cleaned.context, mode)
+    if last is not None and len(last.prompt.token_ids) <= room:
+        rolled = replace(cleaned.context, prefix=last.context.prefix)
+        typed, prompt = cleaned.context.prefix[len(rolled.prefix) :], last.prompt
+    else:
+        rolled, typed = roll_back(cleaned.context, parts.vocabulary)
+        prompt = _render(for_prompt(rolled, for_snippets), mode, parts, room)
+    guesses = _guesses(request, rolled, prompt, parts)
     budget = min(
         request.max_tokens + len(parts.tokenizer.encode(typed)), limit - len(prompt.token_ids)
     )
@@ -56,6 +68,16 @@ def plan_completion(request: CompletionRequest, parts: ModelParts) -> RowPlan:
         else GhostAttempts(request.ghost, request.trigger, place, parts.parse_check)
     )
     firsts: set[int] = set()
+
+    told: list[str] = []  # the text to take, once it is known
+
+    def after() -> Sequence[int] | None:
+        """The prompt where the answer was taken."""
+        if not told or not told[0]:
+            return None
+        taken = replace(cleaned.context, prefix=cleaned.context.prefix + clean(told[0]))
+        following, _ = roll_back(taken, parts.vocabulary)
+        return _render(for_prompt(following, for_snippets), mode, parts, room).token_ids
 
     def attempt() -> RowPlan:
         sampling = Sampling(temperature=request.temperature, top_p=request.top_p, seed=request.seed)
@@ -91,6 +113,8 @@ def plan_completion(request: CompletionRequest, parts: ModelParts) -> RowPlan:
             cut_off = finish not in (FinishReason.STOP, FinishReason.LENGTH)
             if ghost is not None and cut_off and not ghost.attempts:
                 taken(said, finish)
+            shown = {} if ghost is None else ghost.report(cleaned.restore)
+            told[:] = [str(shown.get("final", said))]
             return {
                 "mode": mode.value,
                 "trigger": request.trigger.value,
@@ -99,7 +123,7 @@ def plan_completion(request: CompletionRequest, parts: ModelParts) -> RowPlan:
                 "confidence": round(chooser.confidence, 4),
                 "silence": round(chooser.silence, 4),
                 "memory": None if memory is None else parts.memories.held(request.workspace),
-                **({} if ghost is None else ghost.report(cleaned.restore)),
+                **shown,
             }
 
         return RowPlan(
@@ -110,9 +134,37 @@ def plan_completion(request: CompletionRequest, parts: ModelParts) -> RowPlan:
             restore=cleaned.restore,
             report=report,
             again=again,
+            guesses=guesses,
+            next_prompt=after if request.trigger is not Trigger.BACKGROUND else None,
         )
 
-    return attempt()
+    first = attempt()
+    assert isinstance(first.chooser, GuidedChooser)
+    parts.suggestions.keep(
+        Suggestion(
+            request=request,
+            context=rolled,
+            mode=mode,
+            prompt=prompt,
+            chooser=first.chooser,
+            before=("", []) if last is None else last.said,
+        )
+    )
+    return first
+
+
+def _guesses(
+    request: CompletionRequest, rolled: CodeContext, prompt: Prompt, parts: ModelParts
+) -> tuple[Guesses, ...]:
+    """Sources of guesses, the surest first."""
+    tail = parts.vocabulary.encode(rolled.prefix[-TAIL:])[-LONGEST:]
+    found: list[Guesses] = [Repetition(prompt.token_ids, tail)]
+    if expected := parts.suggestions.expected(request.document, rolled):
+        found.insert(0, Expected(expected))
+    if request.memory:
+        workspace = parts.memories.guesses(rolled, tail, workspace=request.workspace)
+        found += [] if workspace is None else [workspace]
+    return tuple(found)
 
 
 def _pieces(prompt: Prompt, request: CompletionRequest) -> list[dict[str, Any]]:

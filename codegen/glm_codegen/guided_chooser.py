@@ -48,9 +48,15 @@ class GuidedChooser:
         self._avoid = frozenset(avoid)
         self._ends = sorted(ends)
         self._said = ""
+        self.tokens: list[int] = []  # chosen so far
         self.chances: list[float] = []  # of each chosen token beyond the typed letters
         self.first: int | None = None  # the first of these tokens
         self.silence = 0.0  # chance that nothing more belongs on this line, before the first
+
+    @property
+    def said(self) -> str:
+        """Text of the chosen tokens, the typed letters with them."""
+        return self._said
 
     @property
     def confidence(self) -> float:
@@ -87,6 +93,7 @@ class GuidedChooser:
         if self._avoid and self.first is None:
             chance_V = self._without(chance_V)
         token = self._sampler.next_token(_logarithm(chance_V))
+        self.tokens.append(token)
         before = len(self._said)
         self._said += self._stream.add(token)
         if beyond or len(self._said) > len(self._typed) > before:

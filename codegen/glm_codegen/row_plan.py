@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from glm_codegen.last_suggestions import LastSuggestions
 from glm_codegen.parse_check import ParseCheck
 from glm_codegen.prompt_formats.prompt_format import Prompt, PromptFormat, PromptPiece
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
@@ -74,6 +75,8 @@ class RowPlan:
     report: called once, with the whole text (before `restore`) and why it ended.
     again: the plan of a further attempt at the same prompt, asked with the same; None: done.
     guesses: what may be said, for a wider step to check; None: what the prompt repeats.
+    next_prompt: asked after the end, when nothing else is to do: the prompt that will come if the
+    answer is taken.
     """
 
     prompt: Prompt
@@ -84,6 +87,7 @@ class RowPlan:
     report: Callable[[str, FinishReason], Mapping[str, Any]] = lambda _text, _finish: {}
     again: Callable[[str, FinishReason], RowPlan | None] = lambda _text, _finish: None
     guesses: Sequence[Guesses] | None = None
+    next_prompt: Callable[[], Sequence[int] | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +105,13 @@ class ModelParts:
     folder: Path | None = None
     vocabulary: Vocabulary = field(init=False)
     memories: WorkspaceMemories = field(init=False)
+    suggestions: LastSuggestions = field(init=False)
     parse_check: ParseCheck = field(init=False, default_factory=ParseCheck)
 
     def __post_init__(self) -> None:
         vocabulary = Vocabulary(self.tokenizer)
         object.__setattr__(self, "vocabulary", vocabulary)
+        object.__setattr__(self, "suggestions", LastSuggestions(vocabulary))
         object.__setattr__(self, "memories", WorkspaceMemories.of_model(vocabulary, self.folder))
 
     def never_empty(self, prompt: Prompt) -> Prompt:

@@ -52,7 +52,11 @@ class Vocabulary:
 
     def can_heal(self, word: str) -> bool:
         """Whether tokens hold more than single letters, and every letter of `word` is one."""
-        return self._has_words and all(len(self.leading_to(letter)) for letter in word)
+        return self._has_words and self.can_spell(word)
+
+    def can_spell(self, text: str) -> bool:
+        """Whether every letter of `text` begins some token."""
+        return all(len(self.leading_to(letter)) for letter in set(text))
 
     @cached_property
     def _has_words(self) -> bool:

@@ -1,8 +1,7 @@
 """Requests that wait for the model: explicit before automatic before background, inside that the
 tenants in turn, else by arrival.
 
-The newest request of a document is the only one that waits; documents of two tenants are two,
-whatever they are called.
+The newest request of a document is the only one that waits.
 """
 
 from __future__ import annotations
@@ -71,11 +70,9 @@ class WaitingRequests:
         """Forget a request; unknown ids are ignored."""
         self._waiting = [waiting for waiting in self._waiting if waiting.request.id != request_id]
 
-    def take_document(self, document: str, tenant: str = "") -> list[Waiting]:
-        """Take out whatever waits for a tenant's document."""
-        return self._take(
-            [w for w in self._waiting if (w.request.document, w.tenant) == (document, tenant)]
-        )
+    def take_document(self, document: str) -> list[Waiting]:
+        """Take out whatever waits for a document."""
+        return self._take([w for w in self._waiting if w.request.document == document])
 
     def take_expired(self, now: float) -> list[Waiting]:
         """Take out whatever has waited past its deadline."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from glm_codegen.completion_memory import CompletionMemory, NearMemories, document_ids
 from glm_codegen.model_context import clean
 from glm_codegen.vocabulary import Vocabulary
+from glm_codegen.workspace_guesses import WorkspaceGuesses
 from glm_protocol.completion import CodeContext, CompletionMode
 from glm_protocol.remembering import RememberRequest
 from glm_runtime.memory_mix import MemoryWeights
@@ -85,6 +86,13 @@ class WorkspaceMemories:
             workspace=self._of(workspace),
             end=end,
         )
+
+    def guesses(
+        self, context: CodeContext, tail: Sequence[int], *, workspace: str
+    ) -> WorkspaceGuesses | None:
+        """What the workspace's texts go on with; None where nothing is held of it."""
+        memory = self._of(workspace)
+        return None if memory is None else WorkspaceGuesses(memory, tail, besides=context.path)
 
     def _of(self, workspace: str) -> TokenMemory | None:
         memory = self._held.get(workspace) if workspace else None

@@ -91,7 +91,7 @@ class DraftPace:
     def __init__(self) -> None:
         self._cost: dict[int, float] = {}  # running mean of seconds by tokens of a step
         self._taken: dict[str, tuple[float, float]] = {}  # by source: accepted, tried
-        self._since = 0
+        self._since: dict[str, int] = {}  # steps without a guess of a source
 
     def took(self, width: int, seconds: float) -> None:
         """What a step of `width` tokens cost."""
@@ -130,7 +130,7 @@ class DraftPace:
         most = min(most, WIDEST - beside)
         if plain == 0.0 or most < 1:
             return 0
-        self._since += 1
+        since = self._since.get(source, 0) + 1
         chance = self.acceptance(source)
         best, best_rate = 0, beside / plain
         for count in _WIDTHS:
@@ -139,8 +139,7 @@ class DraftPace:
             expected = beside + sum(chance**place for place in range(1, count + 1))
             if (rate := expected / self.cost(beside + count)) > best_rate:
                 best, best_rate = count, rate
-        if best == 0 and self._since > _LOOK_AGAIN:
+        if best == 0 and since > _LOOK_AGAIN:
             best = 1
-        if best:
-            self._since = 0
+        self._since[source] = 0 if best else since
         return best

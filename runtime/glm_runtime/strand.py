@@ -80,11 +80,11 @@ class Strand:
             return []
         said = self.tokens[self._prompt_length :]
         for guesses in self._guesses:
-            found = list(guesses.propose(said, room))
+            count = self._pace.worth(guesses.source, beside=beside, most=room)
+            found = list(guesses.propose(said, count)) if count else []
             if found:
                 self._source = guesses.source
-                count = self._pace.worth(self._source, beside=beside, most=len(found))
-                return found[:count]
+                return found
         return []
 
     def computed(self, tokens: Sequence[int], logits_NV: Sequence[Logits]) -> None:

@@ -5,7 +5,7 @@ tokens before it, nearest first, in sorted arrays: every history of one to eight
 run of neighbours, found by bisection. New documents make small segments; segments of like size
 are merged, so a document is sorted again a logarithmic number of times.
 
-Cost: 24 bytes a token, one lookup some tenths of a millisecond. Bounded: over `limit` tokens the
+Cost: 36 bytes a token, one lookup some tenths of a millisecond. Bounded: over `limit` tokens the
 documents that were added longest ago go. Knows tokens, neither text nor models; drafting may ask
 it as well as mixing (`memory_mix`).
 """
@@ -19,11 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 LONGEST = 8  # tokens of history
+SHORTEST = 3  # that a guess needs
 MOST_LOOKED_AT = 1024  # positions of one history and segment; more are sampled evenly
 _SLOTS = 4  # tokens in a 64-bit key, 16 bits each
 _EDGE = 0  # stands before the first token of a document
 
 Ids = NDArray[np.int64]
+_NO_ROWS: Ids = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,6 +97,20 @@ class TokenMemory:
                     found[place].append(tokens)
         return [_count(parts) for parts in found]
 
+    def continuation(self, history: Sequence[int], most: int, *, besides: str = "") -> list[int]:
+        """Up to `most` tokens as they stand in a document after the longest history that was met.
+
+        At least `SHORTEST` tokens have to agree. Where it was met more often, after the most
+        frequent next token. For guesses: one lookup gives many tokens.
+        """
+        keys = _query(history)
+        longest, found = SHORTEST - 1, list[int]()
+        for segment in reversed(self._segments):
+            length, tokens = segment.continuation(keys, besides, most, over=longest)
+            if length > longest:
+                longest, found = length, tokens
+        return found
+
     def _merge(self) -> None:
         """Join the newest segments while they are of like size; the dead are left behind."""
         while len(self._segments) > 1:
@@ -114,7 +130,9 @@ class _Segment:
         self._dead = np.zeros(len(documents), bool)
         edge = np.asarray([-1])
         laid = np.concatenate([part for ids in self._texts for part in (edge, ids)])
-        owner = np.repeat(np.arange(len(documents)), [len(ids) + 1 for ids in self._texts])
+        sizes = [len(ids) + 1 for ids in self._texts]
+        owner = np.repeat(np.arange(len(documents)), sizes)
+        self._first = np.cumsum([1, *sizes[:-1]])  # place of each document's first token
         self.size = len(laid)
         near, far = _keys(laid, 0), _keys(laid, _SLOTS)
         real = laid >= 0
@@ -123,6 +141,7 @@ class _Segment:
         self._near, self._far = near[order], far[order]
         self._token = laid[order].astype(np.int32)
         self._owner = owner[order].astype(np.int32)
+        self._place = order.astype(np.int32)
 
     def forget(self, name: str) -> None:
         number = self._names.pop(name, None)
@@ -135,6 +154,32 @@ class _Segment:
 
     def followers(self, keys: _Keys, besides: str) -> list[Ids]:
         """For each length of history, shortest first, the tokens that followed it."""
+        excluded = self._names.get(besides, -1)
+        return [
+            self._token[self._living_of(begin, end, excluded)].astype(np.int64)
+            for begin, end in self._runs(keys)
+            if begin < end
+        ]
+
+    def continuation(
+        self, keys: _Keys, besides: str, most: int, *, over: int
+    ) -> tuple[int, list[int]]:
+        """(length of history, tokens after it) for the longest above `over`; (0, []) for none."""
+        excluded = self._names.get(besides, -1)
+        runs = self._runs(keys)
+        for length in range(len(runs), over, -1):
+            begin, end = runs[length - 1]
+            rows = self._living_of(begin, end, excluded) if begin < end else _NO_ROWS
+            if len(rows):
+                tokens, counts = np.unique(self._token[rows], return_counts=True)
+                row = rows[self._token[rows] == tokens[counts.argmax()]][-1]
+                owner = int(self._owner[row])
+                start = int(self._place[row] - self._first[owner])
+                return length, self._texts[owner][start : start + most].tolist()
+        return 0, []
+
+    def _runs(self, keys: _Keys) -> list[tuple[int, int]]:
+        """Rows that are filed under the last 1, 2, … tokens; those beyond 4 where 4 were met."""
         low = np.searchsorted(self._near, keys.near_low, "left")
         high = np.searchsorted(self._near, keys.near_high, "right")
         runs = list(zip(low.tolist(), high.tolist(), strict=True))
@@ -144,16 +189,15 @@ class _Segment:
             low = begin + np.searchsorted(far, keys.far_low, "left")
             high = begin + np.searchsorted(far, keys.far_high, "right")
             runs += zip(low.tolist(), high.tolist(), strict=True)
-        excluded = self._names.get(besides, -1)
-        return [self._run(begin, end, excluded) for begin, end in runs if begin < end]
+        return runs
 
-    def _run(self, begin: int, end: int, excluded: int) -> Ids:
-        step = -(-(end - begin) // MOST_LOOKED_AT)
-        tokens = self._token[begin:end:step].astype(np.int64)
-        owner = self._owner[begin:end:step]
+    def _living_of(self, begin: int, end: int, excluded: int) -> Ids:
+        """Rows from `begin` to `end`, sampled, without those of the dead and of `excluded`."""
+        rows = np.arange(begin, end, -(-(end - begin) // MOST_LOOKED_AT))
         if excluded < 0 and len(self._names) == len(self._dead):
-            return tokens
-        kept: Ids = tokens[~self._dead[owner] & (owner != excluded)]
+            return rows
+        owner = self._owner[rows]
+        kept: Ids = rows[~self._dead[owner] & (owner != excluded)]
         return kept
 
 

@@ -131,3 +131,22 @@ def test_weights_are_checked(tmp_path: Path) -> None:
     path.write_text("[]")
     with pytest.raises(ValueError, match="no memory weights"):
         MemoryWeights.read(path)
+
+
+def test_a_continuation_is_read_where_the_longest_history_stands() -> None:
+    memory = TokenMemory()
+    memory.add([("a", [1, 2, 3, 4, 50, 51]), ("b", [9, 2, 3, 4, 60, 61, 62])])
+    memory.add([("c", [7, 3, 4, 70])])
+    assert memory.continuation([1, 2, 3, 4], 2) == [50, 51]
+    assert memory.continuation([9, 2, 3, 4], 9) == [60, 61, 62]
+    assert memory.continuation([8, 7, 3, 4], 9) == [70]
+    assert memory.continuation([5, 3, 4], 9) == [], "two tokens that agree are too few"
+    assert memory.continuation([1, 2, 3, 4], 9, besides="a")[:1] == [60]
+    memory.forget("b")
+    assert memory.continuation([9, 2, 3, 4], 9) == [50, 51]
+
+
+def test_a_continuation_takes_the_most_frequent_token() -> None:
+    memory = TokenMemory()
+    memory.add([(name, [1, 2, 3, token, 8]) for name, token in (("a", 5), ("b", 6), ("c", 5))])
+    assert memory.continuation([1, 2, 3], 9) == [5, 8]
