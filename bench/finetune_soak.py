@@ -42,15 +42,20 @@ class Run:
         self.home = home
         self.folder = home / "finetune" / NAME
 
-    def start(self, *more: str, before: Sequence[str] = tuple(MODULE)) -> subprocess.Popen[bytes]:
-        environment = {
-            **os.environ, "GLM_LSP_HOME": str(self.home), "OMP_NUM_THREADS": "1",
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "GLM_LSP_HOME": str(self.home),
+            "OMP_NUM_THREADS": "1",
             "GLM_LSP_RUNTIME": str(self.home.parent / "run"),
-        }  # fmt: skip
+        }
+
+    def start(self, *more: str, before: Sequence[str] = tuple(MODULE)) -> subprocess.Popen[bytes]:
         with (self.home.parent / "said").open("ab") as said:
             return subprocess.Popen(
                 [*before, str(LEARNED), *ARGUMENTS, *more],
-                env=environment, stdout=subprocess.DEVNULL, stderr=said,
+                env=self.environment, stdout=subprocess.DEVNULL, stderr=said,
                 start_new_session=True,
             )  # fmt: skip
 
@@ -84,6 +89,14 @@ class Run:
         kept = {"run.json", "receipt.json", "report.html", "curve.png", "events.jsonl", "lock"}
         hidden = [path.name for path in (self.home / "adapters").glob(".*")]
         return hidden + [path.name for path in self.folder.iterdir() if path.name not in kept]
+
+
+def stop_daemon(run: Run) -> None:
+    """The daemon that the receipt was asked of."""
+    subprocess.run(
+        [str(Path(sys.executable).with_name("glm-lsp")), "stop"],
+        env=run.environment, capture_output=True, check=False,
+    )  # fmt: skip
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -128,6 +141,8 @@ def under_kills(root: Path, kills: int, seed: int) -> dict[str, object]:
         most_lost = max(most_lost, (since[-1] - hit.checkpoint) if since else 0)
         assert not since or since[0] == known + 1, f"resumed at {since[0]}, not {known + 1}"
         assert most_lost <= interval
+    for run in (hit, calm):
+        stop_daemon(run)
     assert hit.weights() == calm.weights(), "the adapters differ"
     assert not hit.litter(), hit.litter()
     return {
@@ -158,6 +173,7 @@ def under_torchrun(root: Path) -> dict[str, object]:
     ranks[1].kill()
     code = process.wait()
     assert code == 0, (root / "t" / "said").read_text()[-2000:]
+    stop_daemon(run)
     first = run.steps()[before:]
     again = next(step for step, last in zip(first[1:], first, strict=False) if step <= last)
     assert not run.litter(), run.litter()

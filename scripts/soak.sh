@@ -25,6 +25,7 @@ for round in $(seq "$rounds"); do
   [ "$status" -eq 0 ] || failed=1
 done
 timeout 900 .venv/bin/python -m bench.soak > "$kept/daemon.md" 2>&1 || failed=1
+timeout 3600 .venv/bin/python -m bench.finetune_soak > "$kept/finetune.jsonl" 2> "$kept/finetune.err" || failed=1
 .venv/bin/python -m bench.soak_report "$kept" --seconds "$((SECONDS - began))" | tee "$report"
 printf '%s; everything kept in %s\n' "$report" "$kept"
 exit $failed
