@@ -16,7 +16,7 @@ from glm_codegen.finetune.near_duplicates import near_duplicates
 from glm_codegen.finetune.questions import HeldOut, Question, SeenText, divide, draw_questions
 from glm_codegen.finetune.repository import Blob, Snapshot, Split, is_linguist_generated
 
-STEERING_QUESTIONS, ASKED_QUESTIONS = 64, 200
+STEERING_QUESTIONS, ASKED_QUESTIONS = 64, 300
 LICENCE_NAME = re.compile(r"(?i)^(?:licen[cs]e|copying|notice)")
 
 

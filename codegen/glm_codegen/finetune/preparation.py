@@ -46,7 +46,7 @@ class Effort:
     """How much is wanted: passes over the repository at most, and minutes at most."""
 
     epochs: float = 4.0
-    minutes: float = 15.0
+    minutes: float = 12.0
     length: int | None = None
     rate: float | None = None
     rank: int = 16

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from peft import PeftModel
 from PIL import Image
 
 from glm_client.daemon_client import Answer
@@ -29,8 +30,11 @@ from glm_protocol.completion import CompletionRequest
 from glm_protocol.errors import BadRequest, DaemonUnreachable
 from glm_protocol.folders import Folders
 from glm_runtime.adapter import Adapter, AdapterShelf
+from glm_runtime.checkpoint import open_checkpoint
+from glm_runtime.device import TorchAccelerator, choose_placement
 from glm_runtime.engine import EngineOptions
 from glm_runtime.model_registry import ModelRegistry
+from glm_runtime.transformers_model import load_transformers_model
 from tests.codegen.engine_driver import gather
 from tests.codegen.engine_driver import request as driven
 from tests.codegen.finetune.small_repository import WORDS, commit, grown, module
@@ -188,7 +192,9 @@ def test_a_receipt_that_broke_off_is_resumed_without_training_again(home: Home) 
         home.run("other", resume=True)
 
 
-def test_forty_secrets_are_in_no_row_no_event_and_no_greedy_answer(home: Home) -> None:
+def test_forty_secrets_are_in_no_row_no_event_and_no_greedy_answer(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     secrets = planted_secrets()
     files = {
         f"conf_{number}.py": f"{module('valve', 'relay')}\n\n{secret}\n".encode()
@@ -208,7 +214,10 @@ def test_forty_secrets_are_in_no_row_no_event_and_no_greedy_answer(home: Home) -
     texts = [tokenizer.decode(list(row.token_ids)) for row in (*rows, *steering)]
     assert any("class" in text for text in texts)
     home.down = False
-    home.run(resume=True)
+    # torchrun starts the same command anew when a process has died: it goes on by itself.
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert home.run() is not None
+    assert [kind for kind, _ in home.said].count("reading") == 1
     assert home.engine is not None
     answers: dict[str, Any] = {}
     for head in heads:
@@ -229,6 +238,7 @@ def test_a_second_run_of_the_name_waits_outside(home: Home) -> None:
         home.run()
 
 
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
 def test_export_is_what_was_served(home: Home, tmp_path: Path) -> None:
     home.run(force=True)
     assert adapters_command.run(["export", "mine", str(tmp_path / "peft")]) == 0
@@ -236,6 +246,13 @@ def test_export_is_what_was_served(home: Home, tmp_path: Path) -> None:
         "adapter_config.json",
         "adapter_model.safetensors",
     ]
+    placement = choose_placement(device="cpu", dtype="float32", accelerator=TorchAccelerator())
+    base: Any = load_transformers_model(
+        open_checkpoint(tmp_path / "tiny"), placement, packed=False
+    )[0].model
+    loaded = PeftModel.from_pretrained(base, str(tmp_path / "peft"))
+    assert loaded.peft_config["default"].r == 8
+    assert sum("lora_" in name for name, _ in loaded.named_parameters()) == 24
     assert adapters_command.run(["export", "mine", str(tmp_path / "merged"), "--merged"]) == 0
     assert home.engine is not None
     asked = home.asked[-1]
