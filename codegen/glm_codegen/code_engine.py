@@ -95,6 +95,11 @@ class CodeEngine:
         )
 
     @property
+    def decoded(self) -> tuple[int, int]:
+        """Tokens of answers that have ended, and the steps of single rows that gave them."""
+        return self._decoder.tokens, self._decoder.steps
+
+    @property
     def busy(self) -> bool:
         ahead = self._ahead is not None and self._ahead.has_work
         return bool(self._outbox or self._queue or self._rows or ahead)

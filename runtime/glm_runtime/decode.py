@@ -192,6 +192,9 @@ class Decoder:
             return
         try:
             answers = self._model.forward_rows(rows)
+        except RuntimeError as error:
+            self._begin_anew(portions, error)
+            return
         except MemoryError:
             if self._shelf.forget_idle():
                 self._compute_together(portions)
@@ -206,20 +209,25 @@ class Decoder:
             portion.strand.computed(portion.tokens + portion.guesses, logits_NV)
 
     def _compute_alone(self, portion: _Portion) -> None:
-        strand = portion.strand
         try:
-            logits_V = self._model.forward(portion.tokens, strand.cache.store)
-        except NotImplementedError as error:
-            strand.cache.clear()
-            self._fall_back(error)
+            logits_V = self._model.forward(portion.tokens, portion.strand.cache.store)
         except (MemoryError, RuntimeError) as error:
-            strand.cache.clear()
-            if isinstance(error, RuntimeError) and not is_out_of_memory(error):
-                raise
-            if not self._shelf.forget_idle():
-                strand.fail(out_of_memory())
+            self._begin_anew([portion], error)
         else:
-            strand.computed(portion.tokens, [logits_V] if portion.ends else [])
+            portion.strand.computed(portion.tokens, [logits_V] if portion.ends else [])
+
+    def _begin_anew(self, portions: list[_Portion], error: Exception) -> None:
+        """After a forward of torch that failed in the middle: what its strands hold may be
+        anything, and is computed again, on the CPU where the device lacks an operator. Without
+        memory the least urgent fails, where nothing idle could go. Raises any other error."""
+        for portion in portions:
+            portion.strand.cache.clear()
+        if isinstance(error, NotImplementedError):
+            self._fall_back(error)
+        elif isinstance(error, RuntimeError) and not is_out_of_memory(error):
+            raise error
+        elif not self._shelf.forget_idle():
+            portions[-1].strand.fail(out_of_memory())
 
     def _fall_back(self, error: NotImplementedError) -> None:
         """Move to the CPU for good, and say so. Raises `error` where we are there already."""

@@ -106,7 +106,7 @@ class Strand:
             if tried:
                 self._pace.learn(self._source, proposed=tried, accepted=accepted)
         if self._ahead:
-            certain = len(self.cache.tokens) - len(self._ahead)
+            certain = max(0, len(self.cache.tokens) - len(self._ahead))
             self.cache.store.cut(certain)
             del self.cache.tokens[certain:]
         self._ahead, self._proposed = [], 0

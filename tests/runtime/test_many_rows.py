@@ -188,7 +188,10 @@ def test_memory_that_runs_out_in_a_step_costs_the_last_row_alone(small: Any) -> 
     assert np.array_equal(again.logits_V, alone(small, [2] * 40, None, 1)[0])
 
 
-def test_a_forward_without_memory_forgets_what_is_idle_first(model: Any) -> None:
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("device out of memory")])
+def test_a_forward_without_memory_forgets_what_is_idle_first(
+    model: Any, error: BaseException
+) -> None:
     decoder = Decoder(model, PLACEMENT, chunk=64)
     kept = decoder.begin(PROMPTS[4])
     while kept.logits_V is None:
@@ -199,13 +202,14 @@ def test_a_forward_without_memory_forgets_what_is_idle_first(model: Any) -> None
     def short(rows: Any) -> Any:
         calls.append(len(rows))
         if len(calls) == 1:
-            raise MemoryError
+            raise error
         return forward(rows)
 
     model.forward_rows = short
     try:
         strand = decoder.begin(PROMPTS[0])
-        decoder.step([strand])
+        while strand.logits_V is None:
+            decoder.step([strand])
     finally:
         del model.forward_rows
     assert np.array_equal(strand.logits_V, alone(model, PROMPTS[0], None, 1)[0])
@@ -243,3 +247,28 @@ def test_ten_thousand_cancels_leave_nothing(model: Any) -> None:
     decoder.end(last)
     decoder._shelf.clear()
     assert model.pool.free == free
+
+
+def test_rows_whose_forward_failed_in_the_middle_are_computed_anew(model: Any) -> None:
+    decoder = Decoder(model, PLACEMENT, chunk=300)
+    strands = [decoder.begin(prompt) for prompt in PROMPTS[:3]]
+    forward, calls = model.forward_rows, []
+
+    def short(rows: Any) -> Any:
+        calls.append(len(rows))
+        found = forward(rows)
+        if len(calls) == 1:
+            raise RuntimeError("device out of memory")
+        return found
+
+    model.forward_rows = short
+    try:
+        decoder.step(strands)
+        assert isinstance(strands[2].error, EngineFailed), "nothing idle could go"
+        decoder.step(strands[:2])
+    finally:
+        del model.forward_rows
+    for strand, prompt in zip(strands[:2], PROMPTS, strict=False):
+        assert np.array_equal(strand.logits_V, alone(model, prompt, None, 1)[0])
+    for strand in strands:
+        decoder.end(strand)

@@ -51,6 +51,8 @@ class Replay:
     prompt_tokens: int = 0
     reused_tokens: int = 0
     generated_tokens: int = 0
+    decoded_tokens: int = 0  # of all requests, and the steps of single rows that gave them
+    decode_steps: int = 0
 
 
 def typings(text: str, editors: int, letters: int, interval: float) -> list[Typing]:
@@ -79,6 +81,7 @@ def replay(engine: CodeEngine, editors: Sequence[Typing], interval: float) -> Re
     )
     asked: dict[str, _Asked] = {}
     now, place = 0.0, 0
+    before = engine.decoded
     while place < len(keys) or engine.busy:
         if not engine.busy and place < len(keys):
             now = max(now, keys[place][0])
@@ -111,7 +114,10 @@ def replay(engine: CodeEngine, editors: Sequence[Typing], interval: float) -> Re
                     held.end = chunk.end
                     if held.first is None:
                         held.first = now
-    return _summary(list(asked.values()), interval)
+    found = _summary(list(asked.values()), interval)
+    found.decoded_tokens = engine.decoded[0] - before[0]
+    found.decode_steps = engine.decoded[1] - before[1]
+    return found
 
 
 def _summary(asked: Sequence[_Asked], interval: float) -> Replay:
@@ -141,6 +147,7 @@ def replay_rows(found: Sequence[Replay], editors: int, shape: str) -> list[Bench
     per_round = {
         "answered before the next key": [one.in_time / one.asked for one in found],
         "superseded requests": [one.superseded / one.asked for one in found],
+        "tokens per decode step": [one.decoded_tokens / max(1, one.decode_steps) for one in found],
         "prompt tokens re-used": [one.reused_tokens / max(1, one.prompt_tokens) for one in found],
     }
     return rows + [row(engine, shape, metric, values) for metric, values in per_round.items()]
