@@ -27,8 +27,8 @@ NORM_1, NORM_2, BIAS_QKV, BIAS_OUT, NORM_Q, NORM_K, POST_1, POST_2 = range(8)
 PANEL = 16
 # Parameters above which activations are rounded to int8 once. Below, their rounding error is
 # carried as a second term: measured on nano-code, the best token then is float32's more often
-# (see the docs), and a small model is not bound by this arithmetic.
-ONE_TERM_ABOVE = 100_000_000
+# (see the docs). It doubles the work of a prefill, which a model this small can bear.
+ONE_TERM_ABOVE = 32_000_000
 # Memory for keys and values: a share of what is free, at least for one whole context.
 _KV_SHARE, _KV_LEAST, _KV_MOST = 0.2, 64 << 20, 4 << 30
 
@@ -117,6 +117,8 @@ class _Packing:
             )
             if failed:
                 raise MemoryError("no memory for the weights")
+        for _, whole in taken:
+            whole.release()
 
     def _format(self, tensor: NativeTensor, layer: int) -> tuple[int, int]:
         """(bits, group): the stored ones where the kernels have them."""

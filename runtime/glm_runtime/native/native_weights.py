@@ -1,12 +1,14 @@
 """A checkpoint's tensors as numpy sees them in the mapped file: bytes, shapes, kinds. No torch.
 
-bfloat16 has no numpy type: it stays as 16-bit integers, which is what the engine takes.
+bfloat16 has no numpy type: it stays as 16-bit integers, which is what the engine takes. What was
+taken can be given back to the system (`release`), so that loading needs no second copy in memory.
 """
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,22 @@ _SAMPLED = 1 << 20  # elements that are looked at for values that are not finite
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FilePart:
+    """Bytes of a mapped file."""
+
+    file: mmap.mmap
+    begin: int
+    end: int
+
+    def release(self) -> None:
+        """Its whole pages are dropped from memory; they are read again when they are looked at."""
+        begin = -(-self.begin // mmap.PAGESIZE) * mmap.PAGESIZE
+        length = self.end // mmap.PAGESIZE * mmap.PAGESIZE - begin
+        if length > 0 and hasattr(mmap, "MADV_DONTNEED"):
+            self.file.madvise(mmap.MADV_DONTNEED, begin, length)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class NativeTensor:
     """`values` [rows, columns], or one dimension; int4 holds two columns a byte."""
 
@@ -39,6 +57,11 @@ class NativeTensor:
     dtype: str
     values: Array
     scale: Array | None = None  # fp16 as uint16, [rows, groups]
+    parts: tuple[FilePart, ...] = ()
+
+    def release(self) -> None:
+        for part in self.parts:
+            part.release()
 
     @property
     def rows(self) -> int:
@@ -62,25 +85,20 @@ class NativeTensor:
 
     def part(self, first: int, last: int) -> NativeTensor:
         """Rows from `first` to before `last`."""
-        return NativeTensor(
-            name=self.name,
-            kind=self.kind,
-            dtype=self.dtype,
-            values=self.values[first:last],
-            scale=None if self.scale is None else self.scale[first:last],
-        )
+        scale = None if self.scale is None else self.scale[first:last]
+        return replace(self, values=self.values[first:last], scale=scale)
 
 
 def native_tensors(shards: Mapping[Path, tuple[StoredTensor, ...]]) -> dict[str, NativeTensor]:
     """Every weight by name, scales beside what they belong to. Raises ModelUnusable."""
     plain: dict[str, NativeTensor] = {}
     for file, stored in shards.items():
-        mapped = np.memmap(file, np.uint8, "r")
-        begin = 8 + int.from_bytes(mapped[:8].tobytes(), "little")
+        with file.open("rb") as opened:
+            mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+        begin = 8 + int.from_bytes(mapped[:8], "little")
         for tensor in stored:
-            plain[tensor.name] = _tensor(
-                file, mapped[begin + tensor.begin : begin + tensor.end], tensor
-            )
+            part = FilePart(file=mapped, begin=begin + tensor.begin, end=begin + tensor.end)
+            plain[tensor.name] = _tensor(file, part, tensor)
     found: dict[str, NativeTensor] = {}
     for name, one in plain.items():
         if name.endswith(SCALE_SUFFIX) and name.removesuffix(SCALE_SUFFIX) in plain:
@@ -94,25 +112,27 @@ def native_tensors(shards: Mapping[Path, tuple[StoredTensor, ...]]) -> dict[str,
     return found
 
 
-def _tensor(file: Path, data: Array, stored: StoredTensor) -> NativeTensor:
+def _tensor(file: Path, part: FilePart, stored: StoredTensor) -> NativeTensor:
     if stored.dtype not in _KINDS:
         raise ModelUnusable(f"{file}: {stored.name} is {stored.dtype}, which is not computed with.")
     kind, dtype = _KINDS[stored.dtype]
+    data = np.frombuffer(part.file, np.uint8, part.end - part.begin, part.begin)
     # An offset in the file need not be a multiple of the element's size: then it is copied.
     aligned = data.ctypes.data % np.dtype(dtype).itemsize == 0
     values = (data if aligned else data.copy()).view(dtype).reshape(stored.shape)
     if not _looks_finite(values, stored.dtype):
         raise ModelUnusable(f"{file}: {stored.name} holds values that are not finite.")
-    return NativeTensor(name=stored.name, kind=kind, dtype=stored.dtype, values=values)
+    part.release()  # what was looked at
+    return NativeTensor(
+        name=stored.name, kind=kind, dtype=stored.dtype, values=values, parts=(part,)
+    )
 
 
 def _scaled(one: NativeTensor, scale: NativeTensor) -> NativeTensor:
     shape = scale.values.shape
     if scale.dtype != "F16" or len(shape) != 2 or shape[0] != one.rows or one.columns % shape[1]:
         raise ModelUnusable(f"{one.name} is quantised, and its scales do not fit.")
-    return NativeTensor(
-        name=one.name, kind=one.kind, dtype=one.dtype, values=one.values, scale=scale.values
-    )
+    return replace(one, scale=scale.values, parts=(*one.parts, *scale.parts))
 
 
 def _looks_finite(values: Array, dtype: str) -> bool:
