@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from glm_daemon.answers import whole
@@ -17,7 +18,7 @@ from glm_protocol.request_fields import Trigger
 from glm_runtime.fake_engine import FakeScript, Fault
 from glm_runtime.model_registry import ModelRegistry
 from tests.support.daemon_process import completion_request
-from tests.support.local_daemon import eventually, local_daemon
+from tests.support.local_daemon import TOKEN, eventually, local_daemon
 
 pytestmark = pytest.mark.e2e
 
@@ -223,3 +224,64 @@ async def test_a_worker_in_a_long_step_sees_the_last_keystroke_only(
         assert {(await job.next()).end is not None for job in jobs[:-1]} == {True}
         lines = [json.loads(line) for line in journal.read_text().splitlines()]
         assert 2 <= [line["op"] for line in lines].count("submit") <= 5
+
+
+async def test_documents_of_two_tenants_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, rows=4)
+    async with local_daemon() as here:
+        jobs = [here.pool.submit(completion_request(), tenant=tenant) for tenant in ("a", "b", "")]
+        ends = [(await whole(job)).end for job in jobs]
+        assert [end.finish for end in ends if end] == [FinishReason.STOP] * 3
+
+
+async def test_a_worker_is_told_whose_a_request_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One tenant on the unix socket, one for each address on TCP, whatever a body says."""
+    journal = tmp_path / "journal"
+    use(monkeypatch, journal=str(journal))
+    async with local_daemon(tcp=True) as here:
+        wire = completion_request().to_wire()
+        assert (await here.http.post("/glm/v1/complete", json=wire)).status_code == 200
+        url = f"http://127.0.0.1:{here.tcp_port}/glm/v1/complete"
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.post(url, json=wire, headers=headers)
+            assert answer.status_code == 200
+            mine = {**wire, "tenant": "another"}
+            assert (await client.post(url, json=mine, headers=headers)).status_code == 400
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    told = [line["tenant"] for line in lines if line["op"] == "submit"]
+    assert told == ["", "tcp:127.0.0.1"]
+
+
+async def test_nothing_leaks_between_requests_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers of the fake engine depend on their request alone: rows beside each other, some
+    cancelled in the middle, give what each gives alone."""
+    use(monkeypatch, rows=8)
+    canaries = [f"canary_{number} = f({number}, " for number in range(12)]
+    async with local_daemon() as here:
+        alone = [(await whole(here.pool.submit(completion_request(c)))).text for c in canaries]
+        assert len(set(alone)) == len(canaries)
+        jobs = [
+            here.pool.submit(completion_request(canary, document=canary), tenant=canary[-3:])
+            for canary in canaries
+        ]
+        for job in jobs[::4]:
+            here.pool.cancel(job)
+        for number, job in enumerate(jobs):
+            text = (await whole(job)).text
+            assert text == ("" if number % 4 == 0 else alone[number])
+
+
+async def test_background_requests_leave_rows_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, rows=4, step_delay_s=0.01, text="x" * 400)
+    async with local_daemon() as here:
+        for number in range(6):
+            late = completion_request(
+                document=f"{number}", max_tokens=50, trigger=Trigger.BACKGROUND
+            )
+            here.pool.submit(late)
+        assert here.pool.running == 2
+        here.pool.submit(completion_request(document="now", max_tokens=1))
+        assert here.pool.running == 3
