@@ -1,16 +1,16 @@
 """Act one: ghost text in a real file of this repository, as an editor asks for it.
 
-Nothing is picked by hand: places are drawn by a seed, the model is asked at each, and it is said
-how many it got right. Shown are two that it did, where there are two, and one that it did not.
+Nothing is picked by hand: places are drawn by a seed and the first is shown as it comes. Then the
+model is asked at all of them, and it is said how many it got right; two of those are shown.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import sys
 import time
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from bench.editor import Answer, Editor, utf16_length
@@ -19,7 +19,7 @@ from bench.spots import Spot, draw, judge
 UNITS = ("protocol", "client", "context", "runtime", "codegen", "daemon", "lsp_server")
 DRAWN, SEED = 20, 20261124
 LEAST_BYTES = 1000  # of a file; empty ones have no place
-RIGHT_SHOWN, WRONG_SHOWN = 2, 1
+RIGHT_SHOWN = 2
 GOOD = ("exact", "acceptable")
 AROUND = 3  # lines shown before and after
 
@@ -87,15 +87,6 @@ def ask(editor: Editor, root: Path, spot: Spot) -> Asked:
     return Asked(spot=spot, uri=uri, lines=lines, ghost=ghost, ms=answer.ms, verdict=verdict)
 
 
-def shown(every: list[Asked]) -> list[Asked]:
-    """The first it got right and the first it did not, of those where it spoke."""
-    spoke = [one for one in every if one.ghost]
-    right = [one for one in spoke if one.verdict in GOOD]
-    wrong = [one for one in spoke if one.verdict not in GOOD]
-    few = WRONG_SHOWN + max(0, RIGHT_SHOWN - len(right))
-    return right[:RIGHT_SHOWN] + wrong[:few]
-
-
 def type_along(editor: Editor, asked: Asked) -> None:
     """Type the first character of the suggestion and ask again."""
     column = utf16_length(asked.before)
@@ -108,35 +99,49 @@ def type_along(editor: Editor, asked: Asked) -> None:
 
 
 def places(root: Path) -> list[Spot]:
-    """One place in each of some files, all drawn by the seed."""
-    files = sorted(path for unit in UNITS for path in (root / unit).rglob("*.py"))
-    long = [path for path in files if path.stat().st_size > LEAST_BYTES]
-    chosen = random.Random(SEED).sample(long, DRAWN)
-    return [spot for path in chosen for spot in draw([path], root, count=1, seed=SEED)]
+    """One place in each of some files, drawn by the seed; a new file elsewhere changes none."""
+
+    def rank(path: Path) -> bytes:
+        return sha256(f"{SEED} {path.relative_to(root)}".encode()).digest()
+
+    files = [path for unit in UNITS for path in (root / unit).rglob("*.py")]
+    chosen = sorted((path for path in files if path.stat().st_size > LEAST_BYTES), key=rank)
+    return [spot for path in chosen[:DRAWN] for spot in draw([path], root, count=1, seed=SEED)]
+
+
+def tell(editor: Editor, asked: Asked) -> None:
+    """One place: what came, how soon, what stands there, and a key typed along."""
+    print(f"  {asked.spot.path}")
+    show(asked)
+    said = "from request to text" if asked.ghost else "and no text"
+    print(f"  {asked.ms:.0f} ms {said}; the file has: {asked.spot.answer}")
+    if asked.ghost:
+        type_along(editor, asked)
+    print()
 
 
 def play(root: Path) -> None:
-    """Ask at each place; then type one character of the suggestions shown."""
+    """Ask at the first place and show it, then at all of them."""
     spots = places(root)
     with Editor(root, os.environ) as editor:
         print(f"language server answered `initialize` after {editor.initialize_ms:.0f} ms")
         began = time.perf_counter()
-        first = spots[0]
-        editor.open(root / first.path, "python", first.prefix + first.suffix)  # starts the daemon
-        editor.wait_until_ready()
+        opening = spots[0]
+        editor.open(root / opening.path, "python", opening.prefix + opening.suffix)
+        editor.wait_until_ready()  # the first document starts the daemon
         print(f"daemon started and model loaded in {time.perf_counter() - began:.1f} s more")
-        every = [ask(editor, root, spot) for spot in spots]
+        print(
+            f"\nA line's rest is taken away in {len(spots)} files of this repository, files and"
+            f" places drawn by seed {SEED}. The first:\n"
+        )
+        first = ask(editor, root, opening)
+        tell(editor, first)
+        every = [first, *(ask(editor, root, spot) for spot in spots[1:])]
         right = sum(one.verdict in GOOD for one in every)
         silent = sum(not one.ghost for one in every)
         print(
-            f"\nA line's rest was taken away in {len(every)} files of this repository, files and"
-            f" places drawn by\nseed {SEED}: {right} times what the model said was right or"
-            f" acceptable, {silent} times nothing came.\nThe first that were right, then one that"
-            " was not:\n"
+            f"Of the {len(every)}, {right} were right or acceptable, and {silent} times nothing"
+            " came. The first that were right:\n"
         )
-        for one in shown(every):
-            print(f"  {one.spot.path}")
-            show(one)
-            print(f"  {one.ms:.0f} ms from request to text; the file has: {one.spot.answer}")
-            type_along(editor, one)
-            print()
+        for one in [one for one in every[1:] if one.verdict in GOOD][:RIGHT_SHOWN]:
+            tell(editor, one)
