@@ -1,7 +1,7 @@
 """The tasks for a model that was taught to read cells: which strategy a question gets.
 
-Free words are matched to what the model can do; what matches nothing is described, and a note says
-so. Reading, scenes and drawings have files of their own.
+Words that name a task choose it; any other question is answered by what kind of picture it is
+(`taught_question`).
 """
 
 from __future__ import annotations
@@ -12,14 +12,11 @@ from collections.abc import Callable
 from glm_vision.tasks.conversation import Conversation, Outcome, Task
 from glm_vision.tasks.taught_charts import chart_task
 from glm_vision.tasks.taught_diagrams import diagram_task
+from glm_vision.tasks.taught_question import question_task
 from glm_vision.tasks.taught_reading import error_task, read_task
-from glm_vision.tasks.taught_scenes import count_task, describe_task, find_task
+from glm_vision.tasks.taught_scenes import count_task, find_task
 from glm_vision.tasks.taught_screens import screen_task
 
-_KNOWN = (
-    "This small model knows a few questions only: read, error, diagram, chart, ui, how many,"
-    " where is, describe. For others add a larger one: `glm-lsp models add`."
-)
 _BY_WORDS = (
     ("count", r"\bhow many\b|\bcount\b"),
     ("find", r"\bwhere\b|\blocate\b|\bfind\b|\bbox\b"),
@@ -28,7 +25,6 @@ _BY_WORDS = (
     ("chart", r"\bchart\b|\bplot\b|\bcsv\b|\bbars?\b"),
     ("ui", r"\bhtml\b|\bui\b|\bscreen\b|\bmock"),
     ("read", r"\bread\b|\btext\b|\bwritten\b|\bsays?\b|\bcode\b|\bocr\b|\btranscri"),
-    ("describe", r"\bdescribe\b|\bdrawn\b|\bsee\b|\bpicture\b|\bimage\b"),
 )
 
 
@@ -40,12 +36,7 @@ def taught_task(task: str, conversation: Conversation) -> Task:
         return _TASKS[task](conversation)
     asked = conversation.question.lower()
     chosen = next((name for name, pattern in _BY_WORDS if re.search(pattern, asked)), "")
-    return _TASKS[chosen](conversation) if chosen else _unknown(conversation)
-
-
-def _unknown(conversation: Conversation) -> Task:
-    outcome = yield from describe_task(conversation)
-    return Outcome(text=outcome.text, notes=(*outcome.notes, _KNOWN))
+    return _TASKS[chosen or "describe"](conversation)
 
 
 def _without_picture() -> Task:
@@ -61,6 +52,6 @@ _TASKS: dict[str, Callable[[Conversation], Task]] = {
     "diagram": diagram_task,
     "chart": chart_task,
     "find": find_task,
-    "describe": describe_task,
+    "describe": question_task,
     "count": count_task,
 }
