@@ -11,6 +11,7 @@ import type { Panel } from './panel.ts';
 import type { StatusItem } from './status_item.ts';
 import type { Switches } from './switches.ts';
 import type { Tasks } from './tasks.ts';
+import type { TeamToken } from './team_token.ts';
 import type { Translation } from './translation.ts';
 import { messageOf, tell } from './work.ts';
 
@@ -24,11 +25,12 @@ export interface Parts {
   readonly status: StatusItem;
   readonly switches: Switches;
   readonly tasks: Tasks;
+  readonly token: TeamToken;
   readonly translation: Translation;
 }
 
 export function registerCommands(parts: Parts): vscode.Disposable {
-  const { documents, drawing, images, log, panel, server, switches, tasks, translation } = parts;
+  const { documents, drawing, images, log, panel, server, switches, tasks, token, translation } = parts;
   const table: Record<string, () => unknown> = {
     'glm.showMenu': () => showMenu(parts),
     'glm.toggle': () => switches.toggle(),
@@ -51,6 +53,7 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     'glm.pickAdapter': () => pickAdapter(server),
     'glm.whyNothing': () => whyNothing(parts),
     'glm.doctor': () => doctor(server),
+    'glm.setToken': async () => ((await token.ask()) ? server.restart() : undefined),
     'glm.restartServer': () => server.restart(),
     'glm.restartDaemon': () => restartDaemon(server),
     'glm.showLogs': () => log.show(),

@@ -82,8 +82,8 @@ export class Drawing {
       value: editor?.document.getText(editor.selection).slice(0, 300) ?? '',
     });
     if (prompt === undefined || prompt.trim() === '') return;
-    const size = await askSize();
-    if (size === undefined) return;
+    const asked = await askSizeAndSeed();
+    if (asked === undefined) return;
     const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
     const where = editor === undefined || editor.document.isUntitled ? folder : vscode.Uri.joinPath(editor.document.uri, '..');
     if (where === undefined) {
@@ -92,7 +92,7 @@ export class Drawing {
     }
     const linked = editor !== undefined && LINKING.includes(editor.document.languageId);
     const link = linked ? { textDocument: { uri: editor.document.uri.toString() }, position: editor.selection.active } : {};
-    await this.perform({ prompt, size, target: where.toString(), ...link });
+    await this.perform({ prompt, ...asked, target: where.toString(), ...link });
   }
 
   /** With the parameters of `glm/drawImage`, also from a code action. */
@@ -117,9 +117,24 @@ export class Drawing {
   }
 }
 
-async function askSize(): Promise<string | undefined> {
+/** The size; the seed only from who wants to say it. */
+async function askSizeAndSeed(): Promise<{ readonly size: string; readonly seed?: number } | undefined> {
+  const certain = vscode.l10n.t('A certain seed…');
+  let size = await askSize(certain);
+  if (size !== certain) return size === undefined ? undefined : { size };
+  const seed = await vscode.window.showInputBox({
+    title: vscode.l10n.t('Which seed?'),
+    placeHolder: '1',
+    validateInput: text => (/^\d{1,9}$/.test(text.trim()) ? undefined : vscode.l10n.t('A whole number.')),
+  });
+  if (seed === undefined) return undefined;
+  size = await askSize();
+  return size === undefined ? undefined : { size, seed: Number(seed) };
+}
+
+async function askSize(...more: string[]): Promise<string | undefined> {
   const other = vscode.l10n.t('Another size…');
-  const choice = await vscode.window.showQuickPick([...SIZES, other], { title: vscode.l10n.t('How large, in pixels?') });
+  const choice = await vscode.window.showQuickPick([...SIZES, other, ...more], { title: vscode.l10n.t('How large, in pixels?') });
   if (choice !== other) return choice;
   return vscode.window.showInputBox({
     title: vscode.l10n.t('How large, in pixels?'),

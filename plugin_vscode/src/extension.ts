@@ -13,6 +13,7 @@ import { Panel } from './panel.ts';
 import { StatusItem } from './status_item.ts';
 import { Switches } from './switches.ts';
 import { Tasks, type ChatParams } from './tasks.ts';
+import { TeamToken } from './team_token.ts';
 import { Translation } from './translation.ts';
 import { tell } from './work.ts';
 
@@ -23,7 +24,8 @@ export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel('GLM', { log: true });
   const documents = new Documents();
   const switches = new Switches();
-  const here = (server = new LanguageServer(log, middleware(switches, log, (request, params) => perform(request, params))));
+  const token = new TeamToken(context.secrets, log);
+  const here = (server = new LanguageServer(log, middleware(switches, log, (request, params) => perform(request, params)), () => token.get()));
   const status = new StatusItem(here, switches);
   const panel = new Panel(here, documents, context.extensionUri);
   const translation = new Translation(here, documents);
@@ -52,7 +54,7 @@ export function activate(context: vscode.ExtensionContext): void {
     here,
     status,
     panel,
-    registerCommands({ documents, drawing, images, log, panel, server: here, status, switches, tasks, translation }),
+    registerCommands({ documents, drawing, images, log, panel, server: here, status, switches, tasks, token, translation }),
     showNotices(here),
     catchUp(here, switches),
     vscode.workspace.onDidChangeConfiguration(event => {

@@ -30,6 +30,7 @@ export type ServerState =
 export class LanguageServer implements vscode.Disposable {
   readonly #log: vscode.LogOutputChannel;
   readonly #middleware: Middleware;
+  readonly #token: () => Promise<string | undefined>;
   readonly #changed = new vscode.EventEmitter<ServerState>();
   readonly #crashes = new CrashPolicy();
   readonly #deltas = new Map<string, (delta: Delta) => void>();
@@ -42,9 +43,11 @@ export class LanguageServer implements vscode.Disposable {
 
   readonly onDidChangeState = this.#changed.event;
 
-  constructor(log: vscode.LogOutputChannel, middleware: Middleware) {
+  /** `token`: of a team's daemon, asked for at each start. */
+  constructor(log: vscode.LogOutputChannel, middleware: Middleware, token: () => Promise<string | undefined>) {
     this.#log = log;
     this.#middleware = middleware;
+    this.#token = token;
   }
 
   get state(): ServerState {
@@ -149,7 +152,7 @@ export class LanguageServer implements vscode.Disposable {
     const began = Date.now();
     // Loaded when needed: the protocol library is nine tenths of the bundle, and activation waits for none of it.
     const { newClient } = await import('./lsp_client.ts');
-    const client = newClient(command.file, this.#log, this.#middleware, {
+    const client = newClient(command.file, await this.#token(), this.#log, this.#middleware, {
       died: () => this.#died(client, Date.now() - began),
       said: status => {
         if (this.#client === client) this.#enter({ kind: 'running', status });

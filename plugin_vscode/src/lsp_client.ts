@@ -35,13 +35,14 @@ class QuietClient extends LanguageClient {
   }
 }
 
-export function newClient(file: string, log: vscode.LogOutputChannel, middleware: Middleware, listener: Listener): LanguageClient {
+/** `token`: of a team's daemon, told by the environment, where no other user sees it. */
+export function newClient(file: string, token: string | undefined, log: vscode.LogOutputChannel, middleware: Middleware, listener: Listener): LanguageClient {
   const client = new QuietClient(
     // Not `glm`: the client would read `glm.trace.server` as its own and log what is typed.
     'glm-lsp',
     'GLM',
     // Not in the workspace's folder: a Python started there could import the workspace's modules.
-    { command: file, args: ['--stdio'], options: { cwd: os.homedir() } },
+    { command: file, args: ['--stdio'], options: { cwd: os.homedir(), env: token === undefined ? process.env : { ...process.env, GLM_LSP_TOKEN: token } } },
     {
       documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }, { scheme: 'vscode-notebook-cell' }],
       outputChannel: log,
