@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from glm_codegen.bench import engine_bench, memory_speed, player_process, replay_bench
 from glm_codegen.bench.bench_row import ratios, row, table
 from glm_codegen.bench.command import run
+from glm_codegen.bench.editing_trace import read_trace, typed_trace
 from glm_codegen.bench.engine_bench import EnginePlan, bench_engines
 from glm_codegen.bench.peer_weights import floats_of, gguf_of
 from glm_codegen.bench.player_process import PEERS, CannotPlay, Peer, interpreter_of
@@ -206,11 +207,39 @@ def read_gguf(file: Path) -> dict[str, NDArray[np.float32]]:
 def test_typing_is_replayed(tmp_path: Path) -> None:
     engine = load(write_model(tmp_path / "m"))
     text = "import os\n" * 40
-    found = replay_bench.replay(engine, replay_bench.typings(text, 2, 3, 0.15), 0.15)
-    assert found.asked == 6
-    assert found.superseded + len(found.firsts) == 6
+    traces = [
+        typed_trace(text, number=number, editors=2, letters=3, interval=0.15) for number in range(2)
+    ]
+    found = replay_bench.replay(engine, traces)
+    assert found.asked == sum(len(trace.edits) for trace in traces)
+    assert found.superseded + len(found.firsts) == found.asked
     rows = replay_bench.replay_rows([found], 2, "tiny")
     assert {one.engine for one in rows} == {"2 editors"}
+
+
+def test_a_typist_types_the_text() -> None:
+    text = "".join(f"value_{number} = {number}\n" for number in range(200))
+    trace = typed_trace(text, number=1, editors=3, letters=300, interval=0.15)
+    states = list(trace.states())
+    assert any(edit.removed for edit in trace.edits)
+    _, before, behind = states[-1]
+    assert before + behind in text
+    assert len(before) + len(behind) == len(trace.text) + 300
+    spent = states[-1][0] - states[0][0]
+    assert 0.8 < spent / (0.15 * len(states)) < 1.2
+
+
+def test_recorded_edits_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "trace.json"
+    edits = [{"at": 0, "offset": 1, "removed": 0, "inserted": "bc"},
+             {"at": 1, "offset": 1, "removed": 1, "inserted": ""}]  # fmt: skip
+    raw = {"path": "a.py", "language": "python", "text": "ad", "edits": edits}
+    file.write_text(json.dumps(raw), encoding="utf-8")
+    assert list(read_trace(file).states()) == [(0.0, "abc", "d"), (1.0, "a", "cd")]
+    for broken in ({**raw, "edits": edits[::-1]}, {**raw, "edits": [{}]}, []):
+        file.write_text(json.dumps(broken), encoding="utf-8")
+        with pytest.raises(BadRequest, match="no trace"):
+            read_trace(file)
 
 
 def test_a_peer_that_nobody_knows() -> None:

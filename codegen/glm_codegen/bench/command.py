@@ -1,10 +1,10 @@
 """`glm-lsp bench [engine|replay|agreement]`: how fast this machine is, and whether it is right.
 
 `engine`: the native engine and its peers, in turns; random models and peers' environments are kept
-in `$GLM_LSP_BENCH`, else `~/.cache/glm-lsp/bench`. `replay`: typing at
-80 words a minute by 1, 2, 4, … editors. `agreement`: how often the native engine's best token is
-float32's, and what its rounding costs in held-out loss. Results with `--json` are one object a
-row; `--output` writes them with date and machine.
+in `$GLM_LSP_BENCH`, else `~/.cache/glm-lsp/bench`. `replay`: typing at 80 words a minute by 1, 2,
+4, … editors, or recorded edits (form: `editing_trace.py`). `agreement`: how often the native
+engine's best token is float32's, and what its rounding costs in held-out loss. Results with
+`--json` are one object a row; `--output` writes them with date and machine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from glm_codegen.bench.bench_row import BenchRow, table
+from glm_codegen.bench.bench_row import BenchRow, ratios, table
 from glm_codegen.bench.engine_bench import EnginePlan, bench_engines
 from glm_codegen.bench.player_process import PEERS, bench_folder
 from glm_codegen.bench.random_model import SHAPES, random_model
@@ -38,6 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--peers", default="torch", help=f"comma-separated, or none: {', '.join(PEERS)}")
     add("--threads", type=int, default=1, help="of each engine (default 1)")
     add("--editors", default="1,4,16", help="replay: how many, comma-separated")
+    add(
+        "--trace", type=Path, nargs="*", default=[], help="replay: recorded edits, a file an editor"
+    )
     add("--rounds", type=int, help="default 5, with --quick 2")
     add("--quick", action="store_true", help="shorter prompts, fewer rounds")
     add("--json", action="store_true", help="one JSON object a row")
@@ -109,22 +112,38 @@ def _engine(options: argparse.Namespace) -> list[BenchRow]:
 
 def _replay(options: argparse.Namespace) -> list[BenchRow]:
     from glm_codegen.bench import replay_bench
+    from glm_codegen.bench.editing_trace import read_trace, typed_trace
     from glm_codegen.code_engine import load_engine
     from glm_runtime.engine import EngineOptions
 
+    recorded = [read_trace(file) for file in options.trace]
     engine = load_engine(EngineOptions(model=options.model, threads=options.threads))
     interval = 60 / (WORDS_A_MINUTE * replay_bench.LETTERS_A_WORD)
     text = Path(argparse.__file__).read_text(encoding="utf-8")  # long, and on every machine
     letters = 20 if options.quick else 60
     rows: list[BenchRow] = []
-    for editors in (int(count) for count in options.editors.split(",")):
-        made = replay_bench.typings(text, editors, letters, interval)
+    for editors in [len(recorded)] if recorded else map(int, options.editors.split(",")):
+        made = recorded or [
+            typed_trace(text, number=number, editors=editors, letters=letters, interval=interval)
+            for number in range(editors)
+        ]
         found = [
-            replay_bench.replay(engine, made, interval)
-            for _ in range(options.rounds or (1 if options.quick else 3))
+            replay_bench.replay(engine, made, run=run)
+            for run in range(options.rounds or (1 if options.quick else 3))
         ]
         rows += replay_bench.replay_rows(found, editors, options.model)
-    return rows
+    return rows + _slower_for_many(rows, options.model)
+
+
+def _slower_for_many(rows: Sequence[BenchRow], shape: str) -> list[BenchRow]:
+    """How much longer the slowest twentieth waits than with one editor."""
+    late = {one.engine: one.median for one in rows if one.metric == "first text p95, ms"}
+    alone = late.pop("1 editor", None)
+    return [
+        ratios(engine, "1 editor", shape, "first text p95", [median / alone])
+        for engine, median in late.items()
+        if alone and median is not None
+    ]
 
 
 def _agreement(options: argparse.Namespace) -> list[BenchRow]:
