@@ -100,6 +100,11 @@ class CodeEngine:
         return self._decoder.tokens, self._decoder.steps
 
     @property
+    def kv_bytes(self) -> int:
+        """Memory of keys and values up to now; 0 where the model does not tell."""
+        return self._decoder.kv_bytes
+
+    @property
     def busy(self) -> bool:
         ahead = self._ahead is not None and self._ahead.has_work
         return bool(self._outbox or self._queue or self._rows or ahead)

@@ -78,6 +78,11 @@ class Decoder:
         self.steps = 0  # of single strands after their prompts, which guesses make fewer
         self.tokens = 0  # that ended strands went on by in them
 
+    @property
+    def kv_bytes(self) -> int:
+        """Memory of keys and values up to now; 0 where the model does not tell."""
+        return int(getattr(self._model, "kv_bytes", 0))
+
     def warm_up(self) -> None:
         """Compute a chunk and steps, so that the first request finds everything in place."""
         positions = self._model.positions

@@ -122,6 +122,11 @@ class NativeModel:
     def weight_bytes(self) -> int:
         return int(self._library.glm_weight_bytes(self._handle))
 
+    @property
+    def kv_bytes(self) -> int:
+        """Of the most pages that were ever held; others take no memory yet."""
+        return int(self._library.glm_page_bytes(self._handle)) * self.pool.most_held
+
     def use_threads(self, count: int) -> None:
         self.threads = max(1, count)
 

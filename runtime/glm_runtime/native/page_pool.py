@@ -10,6 +10,7 @@ class PagePool:
         self.pages = pages
         self._free = list(range(pages - 1, -1, -1))
         self._holders = [0] * pages
+        self.most_held = 0  # at any time; the rest was never written
 
     @property
     def free(self) -> int:
@@ -21,6 +22,7 @@ class PagePool:
             raise MemoryError("no page of keys and values is free")
         page = self._free.pop()
         self._holders[page] = 1
+        self.most_held = max(self.most_held, self.pages - len(self._free))
         return page
 
     def hold(self, page: int) -> None:
