@@ -21,6 +21,7 @@ from glm_codegen.prompt_formats.chat_template import TemplateRefused
 from glm_codegen.prompt_formats.language_names import language_name
 from glm_codegen.prompt_formats.prompt_format import Prompt, PromptPiece
 from glm_codegen.row_plan import ModelParts, Planner, RowPlan
+from glm_codegen.translation.answer_search import ATTEMPTS, AnswerSearch
 from glm_codegen.translation.nano_format import LABELS, TARGETS, NanoTranslateFormat
 from glm_codegen.translation.outline_answer import OutlineAnswer
 from glm_codegen.translation.prompt_forms import (
@@ -153,10 +154,6 @@ def _outline_plan(asked: Asked, parts: ModelParts, form: NanoTranslateFormat) ->
     room = 2 * parts.context_length - len(prompt.token_ids) - lines
     if room < lines // 2:
         raise _too_long(parts, len(prompt.token_ids) + lines)
-    restorer = Restorer(
-        outline=prompt.outline, source=source, target=target, names=_names(asked.request)
-    )
-    answer = OutlineAnswer(form, prompt, restorer, _sampler(asked.request))
     rendered = Prompt(
         token_ids=prompt.token_ids,
         stop_ids=frozenset({form.end}),
@@ -164,13 +161,18 @@ def _outline_plan(asked: Asked, parts: ModelParts, form: NanoTranslateFormat) ->
         pieces=(PromptPiece(source="header", tokens=len(prompt.token_ids)),),
         mode=CompletionMode.BLOCK,
     )
-    return RowPlan(
-        prompt=rendered,
-        text=answer,
-        chooser=answer,
-        budget=lines + min(asked.request.max_tokens, room),
-        report=lambda _text, _finish: answer.report(),
-    )
+
+    def begin() -> OutlineAnswer:
+        names = _names(asked.request)
+        restorer = Restorer(outline=prompt.outline, source=source, target=target, names=names)
+        return OutlineAnswer(form, prompt, restorer, _sampler(asked.request))
+
+    def planned(answer: OutlineAnswer) -> RowPlan:
+        budget = lines + min(asked.request.max_tokens, room)
+        return RowPlan(prompt=rendered, text=answer, chooser=answer, budget=budget)
+
+    greedy = asked.request.temperature == 0
+    return AnswerSearch(begin=begin, plan=planned, most=ATTEMPTS if greedy else 1).first()
 
 
 def _question_plan(asked: Asked, parts: ModelParts) -> RowPlan:

@@ -22,7 +22,7 @@ from glm_lsp.translation_layout import NAMES, TranslatedUnit, language_of, whole
 from glm_lsp.translation_units import SourceUnit, check_size, source_units
 from glm_protocol.answers import Chunk, FinishReason
 from glm_protocol.errors import BadRequest, PromptTooLong
-from glm_protocol.translation import TranslationRequest
+from glm_protocol.translation import TranslationRequest, translated
 
 Stream = Callable[[TranslationRequest], AsyncGenerator[Chunk, None]]
 MAX_NAMES = 512
@@ -222,6 +222,7 @@ class _Run:
                     if chunk.end is not None:
                         self.model = chunk.end.model
                         names = [str(name) for name in chunk.end.report.get("names", ())]
+                        text = translated(text, chunk.end.report)
                         self.cut += chunk.end.finish is not FinishReason.STOP
         except PromptTooLong as error:
             where = f"{unit.kind} {unit.name}".strip()

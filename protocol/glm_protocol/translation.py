@@ -6,6 +6,7 @@ was chosen so far as `names`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -58,3 +59,10 @@ class TranslationRequest:
     def from_wire(cls, wire: dict[str, Any]) -> TranslationRequest:
         """Inverse of `to_wire`, for values that HTTP has validated already."""
         return cls(**{**wire, "trigger": Trigger(wire["trigger"]), "names": tuple(wire["names"])})
+
+
+def translated(said: str, report: Mapping[str, Any]) -> str:
+    """The translation that an answer ended with: what was said, unless its report settled on
+    another attempt."""
+    text = report.get("text")
+    return text if isinstance(text, str) else said

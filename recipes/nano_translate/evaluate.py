@@ -1,7 +1,7 @@
 """Executed pass@1 of a model folder on held-out generated programs, through the serving engine.
 
 `python -m recipes.nano_translate.evaluate --model FOLDER [--count 100] [--directions java-python …]`
-translates units whose shapes and names occur nowhere in training, greedily and once, compiles and
+translates units whose shapes and names occur nowhere in training, as serving does, compiles and
 runs the result with the calls of `trials`, and compares what is printed with the original's.
 """
 
@@ -20,7 +20,7 @@ from glm_codegen.evaluate.program_run import Outcome, ProgramRunner
 from glm_codegen.evaluate.test_program import test_program
 from glm_protocol.answers import Chunk
 from glm_protocol.errors import GlmError
-from glm_protocol.translation import TranslationRequest
+from glm_protocol.translation import TranslationRequest, translated
 from glm_runtime.engine import EngineOptions
 from recipes.nano_translate.check import meaningful, run_unit
 from recipes.nano_translate.draw import draw_split
@@ -60,6 +60,8 @@ def translate(engine: CodeEngine, code: str, source: str, target: str) -> str:
                 raise event
             assert isinstance(event, Chunk)
             text += event.text
+            if event.end is not None:
+                text = translated(text, event.end.report)
     return text
 
 

@@ -29,6 +29,7 @@ from glm_codegen.evaluate.humaneval_x_run import (
 from glm_codegen.evaluate.sandbox import describe, sandbox_kind
 from glm_protocol.errors import BadRequest
 from glm_protocol.requests import AnyRequest
+from glm_protocol.translation import translated
 
 OFFICIAL_TEMPERATURE = 0.2  # of several samples; one sample is greedy
 MAX_SAMPLES = 200
@@ -137,7 +138,8 @@ async def _asking(work: Any) -> Tally:
         await client.connect()
 
         async def ask(request: AnyRequest) -> str:
-            return (await client.whole(request)).text
+            answer = await client.whole(request)
+            return translated(answer.text, answer.end.report)
 
         tally: Tally = await work(ask)
         return tally

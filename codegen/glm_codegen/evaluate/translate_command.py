@@ -18,7 +18,7 @@ from glm_codegen.evaluate.sandbox import describe, sandbox_kind
 from glm_codegen.evaluate.test_program import test_program
 from glm_codegen.evaluate.translation_set import LANGUAGES, Exercise, exercises, wanted_output
 from glm_protocol.errors import BadRequest, GlmError
-from glm_protocol.translation import TranslationRequest
+from glm_protocol.translation import TranslationRequest, translated
 
 DIRECTIONS = ("java-python", "python-javascript", "cpp-python", "javascript-go", "python-java")
 Ask = Callable[[TranslationRequest], Awaitable[str]]
@@ -80,7 +80,8 @@ async def _measure(options: argparse.Namespace) -> dict[str, Any]:
                 await client.connect()
 
             async def ask(request: TranslationRequest) -> str:
-                return (await client.whole(request)).text
+                answer = await client.whole(request)
+                return translated(answer.text, answer.end.report)
 
             for source, target in _directions(options):
                 if missing := missing_tools(target):

@@ -53,7 +53,19 @@ class Outline:
         """All lines."""
         return "\n".join(self.lines)
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """Contents of the placeholders inside quotes."""
+        kept = self.entries.items()
+        return {mark(number): e.text for number, e in kept if e.kind is EntryKind.TEXT}
 
+    @property
+    def titles(self) -> str:
+        """Placeholders of the classes that it declares."""
+        return "".join(_TITLE.findall(self.text))
+
+
+_TITLE = re.compile(r"^\s*(?:class|struct|type) ([\ue000-\ue0ff])", re.MULTILINE)
 SHORT_NUMBER = re.compile(r"\d{1,2}|\d\.\d")
 _DROPPED = {
     "java": frozenset({"public", "private", "protected", "final"}),

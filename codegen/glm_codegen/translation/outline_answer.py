@@ -7,38 +7,65 @@ stream of text leaves out. A placeholder that the outline does not have is never
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from glm_codegen.translation.class_fields import ClassFields
+from glm_codegen.translation.line_faults import faults, unclosed
 from glm_codegen.translation.nano_format import NanoPrompt, NanoTranslateFormat
 from glm_codegen.translation.restore import Restorer
+from glm_codegen.translation.type_faults import TypeLedger
 from glm_runtime.causal_model import Logits, as_array
 from glm_runtime.sampling import Sampler
 
 LONGEST_CHUNK = 160  # tokens of the target for one line of the source
+RIVALS = 4  # next best tokens that are remembered of each choice
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turn:
+    """One choice of the model: where it was made, and the next best tokens with the score of the
+    answer that takes them.
+
+    `at` counts tokens after the prompt, `line` lines of the source; scores are log chances.
+    """
+
+    at: int
+    line: int
+    rivals: tuple[tuple[int, float], ...]
 
 
 class OutlineAnswer:
-    """One answer. `restorer.chosen` tells afterwards what each name became."""
+    """One answer. `restorer.chosen` tells afterwards what each name became.
 
-    ended = False
+    tokens: all after the prompt, forced ones too. turns: the model's choices. score: the log
+    chance of them all. faulty: faults by line of the source (`line_faults`, `type_faults`).
+    bar: a line, and the faults with which it is not worth going on.
+    """
 
     def __init__(
         self, form: NanoTranslateFormat, prompt: NanoPrompt, restorer: Restorer, sampler: Sampler
     ) -> None:
         """Everything is this row's own."""
         self.restorer = restorer
-        self._form, self._sampler = form, sampler
+        self.tokens: list[int] = []
+        self.turns: list[Turn] = []
+        self.score = 0.0
+        self.faulty: dict[int, int] = {}
+        self.bar: tuple[int, int] | None = None
+        self.ended = False
+        self._form, self._sampler, self._outline = form, sampler, prompt.outline
         self._class_fields = ClassFields(target=restorer.target)
         self._lines = list(reversed(prompt.lines))
         self._forced: list[int] = []
         self._closing = False
         self._chunk = 0
-        self._said: list[int] = []
+        self._line, self._answered = -1, 0
+        self._types = TypeLedger(restorer.source, restorer.target, prompt.outline.texts)
         self._decoder = form.decoder()
-        self._given = 0
+        self._judged = self._given = 0
         self._begun = False
         never = {
             form.system,
@@ -52,34 +79,81 @@ class OutlineAnswer:
     def _force_line(self) -> None:
         """Queue the next line of the source, or what says that there is none."""
         self._chunk = 0
+        self._line += 1
         if self._lines:
             self._forced += [*self._lines.pop(), self._form.answer]
         else:
             self._forced.append(self._form.close)
             self._closing = True
 
+    @property
+    def source(self) -> str:
+        """See `Guesses`: what is forced can be computed at once."""
+        return "source line"
+
+    def propose(self, said: Sequence[int], most: int) -> Sequence[int]:  # noqa: ARG002
+        """See `Guesses`."""
+        return self._forced[:most]
+
+    def follow(self, tokens: Sequence[int], score: float) -> None:
+        """Take up another answer's beginning, whose choices together had this score."""
+        for token in tokens:
+            self._go_on(self._forced.pop(0) if self._forced else self._chosen(token))
+        self.score = score
+
     def next_token(self, logits_V: Logits) -> int:
         """See `Chooser`."""
         if self._forced:
-            return self._forced.pop(0)
-        form = self._form
+            return self._go_on(self._forced.pop(0))
         logits_V = as_array(logits_V).copy()
         logits_V[self._never] = -1e9
         token = self._sampler.next_token(logits_V)
-        self._chunk += 1
-        if self._chunk > LONGEST_CHUNK or token in (form.ask, form.end):
-            if self._closing:
-                return form.end
-            self._force_line()
-            return form.ask
-        self._said.append(token)
+        logits_V -= logits_V.max()
+        logits_V -= float(np.log(np.exp(logits_V).sum()))
+        near = np.argpartition(logits_V, -RIVALS - 1)[-RIVALS - 1 :]
+        rivals = ((int(one), self.score + float(logits_V[one])) for one in near if one != token)
+        self.turns.append(Turn(at=len(self.tokens), line=self._line, rivals=tuple(rivals)))
+        self.score += float(logits_V[token])
+        return self._go_on(self._chosen(token))
+
+    def _go_on(self, token: int) -> int:
+        self.tokens.append(token)
         return token
+
+    def _chosen(self, token: int) -> int:
+        """A token of the model; the end of a line's translation brings the next line."""
+        form = self._form
+        self._chunk += 1
+        if self._chunk <= LONGEST_CHUNK and token not in (form.ask, form.end):
+            self._decoder.take(token)
+            return token
+        self._judge()
+        if self._closing:
+            return form.end
+        self._force_line()
+        return form.ask
+
+    def _judge(self) -> None:
+        """Look at what was said of the lines since the last that had a translation."""
+        said = self._decoder.text[self._judged :]
+        braces = self._closing and self.restorer.target != "python"
+        if braces and (left_open := unclosed(self._decoder.text)):
+            self.faulty[self._line] = left_open
+        if not said.strip():
+            return
+        self._judged = len(self._decoder.text)
+        source = self._outline.lines[self._answered : self._line + 1]
+        self._answered = self._line + 1
+        lines = "\n".join(source)
+        titles, target = self._outline.titles, self.restorer.target
+        found = faults(lines, said, always=titles, target=target)
+        found += self._types.faults(lines, said.removeprefix("\n"))
+        if found:
+            self.faulty[self._line] = self.faulty.get(self._line, 0) + found
+        self.ended = self.bar is not None and self.bar[0] == self._line and found >= self.bar[1]
 
     def add(self, piece: str) -> str:  # noqa: ARG002 - see its docstring
         """See `AnswerText`; the piece itself lacks the placeholders and is not used."""
-        for token in self._said:
-            self._decoder.take(token)
-        self._said = []
         text = self._decoder.text[self._given :]
         whole = text.rfind("\n")
         return self._take(text[:whole]) if whole > 0 else ""

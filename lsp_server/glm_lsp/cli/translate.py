@@ -59,14 +59,14 @@ def arguments() -> argparse.ArgumentParser:
 
 @dataclass(frozen=True, kw_only=True)
 class Printer:
-    """Shows a translation while it is made: the text on standard output, the rest beside it."""
+    """Shows a translation while it is made, on standard error: the first attempt at each unit."""
 
     shows: bool
 
     def text(self, text: str) -> None:
         if self.shows:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
     def step(self, step: int, steps: int, message: str = "") -> None:
         print(f"[{step}/{steps}] {message}", file=sys.stderr, flush=True)
@@ -94,14 +94,14 @@ async def _file(options: argparse.Namespace, target: str) -> int:
         await client.connect()
         syntax = AsyncSyntax()
         try:
-            printer = Printer(shows=output is None and not options.json and not sys.stdout.isatty())
+            printer = Printer(shows=sys.stderr.isatty() and not options.json)
             translator = Translator(stream=client.stream, syntax=syntax, listener=printer)
             done = await translator.translate(task)
         finally:
             await syntax.aclose()
     if output is not None:
         write_new(output, done.text)
-    elif not options.json and sys.stdout.isatty():
+    elif not options.json:
         print(done.text, end="")
     checked = _check(options.check, output, done.text, task.target) if options.check else None
     found = done.as_json() | {"file": None if output is None else str(output)}

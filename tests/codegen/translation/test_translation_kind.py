@@ -87,7 +87,32 @@ def test_lines_of_the_source_are_forced_between_those_of_the_model(
     assert text == "public static int double_(int value) {\n    return 2 * value;\n}"
     forced = form.line_ids(found.lines[1])
     assert any(tokens[at : at + len(forced)] == forced for at in range(len(tokens)))
-    assert plan.report(text, FinishReason.STOP) == {"names": ["double = double_", "value = value"]}
+    assert plan.report(text, FinishReason.STOP) == {
+        "names": ["double = double_", "value = value"],
+        "text": text,
+        "attempts": 1,
+        "faults": 0,
+    }
+
+
+def test_a_line_that_speaks_against_itself_is_tried_again(
+    tokenizer: TextTokenizer, tmp_path: Path
+) -> None:
+    ready = parts(tokenizer, tmp_path, glm_translation="outline")
+    plan = translation_planner(ready)(request(), ready)
+    form = NanoTranslateFormat(tokenizer)
+    assert isinstance(plan.chooser, OutlineAnswer)
+    head, end = "\npublic static int \ue000(int \ue001) {", "\n}"
+    _, wrong = drive(plan.chooser, form, [head, "\n    return 3 * \ue001;", end])
+    assert plan.chooser.faulty
+    following = plan.again(wrong, FinishReason.STOP)
+    assert following is not None
+    assert isinstance(following.chooser, OutlineAnswer)
+    begun = following.prompt.token_ids
+    assert begun[: len(plan.prompt.token_ids)] == plan.prompt.token_ids
+    assert following.chooser.tokens == list(begun[len(plan.prompt.token_ids) :])
+    report = following.report("", FinishReason.CANCELLED)
+    assert (report["text"], report["attempts"]) == (wrong, 2)
 
 
 def test_a_placeholder_that_the_source_does_not_have_is_never_chosen(

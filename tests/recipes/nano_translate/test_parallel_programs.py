@@ -9,13 +9,17 @@ from pathlib import Path
 import pytest
 
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
+from glm_codegen.translation.line_faults import faults
 from glm_codegen.translation.nano_format import NanoTranslateFormat
+from glm_codegen.translation.outline import EntryKind
+from glm_codegen.translation.placeholders import mark
 from glm_codegen.translation.restore import Restorer
+from glm_codegen.translation.type_faults import TypeLedger
 from recipes.nano_translate.draw import draw, draw_split
 from recipes.nano_translate.emit import LANGUAGES, source_emitter, target_emitter
 from recipes.nano_translate.lower import lower
 from recipes.nano_translate.naming import HELD_OUT, TRAIN
-from recipes.nano_translate.pairs import align, make_pair
+from recipes.nano_translate.pairs import REQUIRED, align, make_pair
 from recipes.nano_translate.program import held_out, shape
 
 MODEL = Path(__file__).parents[3] / "models" / "nano-code"
@@ -85,3 +89,22 @@ def test_only_answers_are_learnt(form: NanoTranslateFormat) -> None:
     assert pair.ids[-1] == form.end
     forced = [token for token, learn in zip(pair.ids, pair.learnt, strict=True) if not learn]
     assert forced.count(form.answer) == pair.ids.count(form.answer)
+
+
+def test_right_translations_have_no_faults(form: NanoTranslateFormat) -> None:
+    chance = random.Random(11)
+    for _ in range(12):
+        unit = draw(chance, TRAIN, bold=0.4)
+        for source, target in REQUIRED:
+            found = align(unit, source, target, form)
+            kept = found.outline.entries.items()
+            texts = {mark(n): e.text for n, e in kept if e.kind is EntryKind.TEXT}
+            ledger, waiting = TypeLedger(source, target, texts), list[str]()
+            for line, lines in found.chunks:
+                waiting.append(line)
+                if lines:
+                    asked, said = "\n".join(waiting), "\n".join(lines)
+                    titles = found.outline.titles
+                    assert faults(asked, said, always=titles, target=target) == 0
+                    assert ledger.faults(asked, said) == 0
+                    waiting = []
