@@ -24,7 +24,7 @@ from recipes.nano_image.tokenizer_training import RUN as TOKENIZER_RUN
 
 GROUP = 64
 # What drawing uses where a request does not say.
-HABITS = {"best_of": 2, "guidance_percent": 200, "top_k": 50, "temperature_percent": 60}
+HABITS = {"best_of": 2, "guidance_percent": 100, "top_k": 50, "temperature_percent": 60}
 
 
 def gpt_tensors(model: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
