@@ -1,6 +1,6 @@
 """Renews the table of repositories in docs/quality.md and the README from runs that were made.
 
-    for each repository R and seed S, into one folder:
+    for each repository R and seed S, into one folder (R-S.full.json for a further seed):
     glm-lsp eval repo R --holes N --seed S --json               > R.full.json
     glm-lsp eval repo R --holes N --seed S --no-context --json  > R.no-context.json
     glm-lsp eval repo R --holes N --seed S --no-workspace-memory --json  > R.pieces.json
@@ -37,6 +37,7 @@ VARIANTS = {
     "bare": "the model alone, no memory",
     "ngram": "n-gram with cache",
 }
+COLUMNS = ("exact", "similarity", "identifier_f1", "keystrokes_saved")
 GAPS = (
     ("file", "pieces", "context on - off, workspace not in the memory"),
     ("no-context", "full", "context on - off, workspace in the memory"),
@@ -49,17 +50,25 @@ GAPS = (
 
 
 def runs_of(folder: Path, variant: str) -> dict[str, Any]:
-    """All repositories' runs of one variant as one evaluation, ids made unique."""
-    holes: list[dict[str, Any]] = []
-    names, model, settings = [], "", {}
+    """All repositories' runs of one variant as one evaluation; a hole drawn twice counts once."""
+    holes: dict[str, dict[str, Any]] = {}
+    names: dict[str, None] = {}
+    seeds: set[str] = set()
+    model, settings = "", {}
     for path in sorted(folder.glob(f"*.{variant}.json")):
         wire = read_evaluation(path)
-        names.append(wire["repository"])
+        names[wire["repository"]] = None
         model, settings = wire["model"], wire["settings"]
+        seeds.add(str(settings["seed"]))
         for hole in wire["holes"]:
-            holes.append({**hole, "id": f"{wire['repository']}:{hole['id']}",
-                          "language": wire["repository"]})  # fmt: skip
-    return evaluation(holes, repository=", ".join(names), model=model, settings=settings)
+            name = f"{wire['repository']}:{hole['id']}"
+            holes.setdefault(name, {**hole, "id": name, "language": wire["repository"]})
+    return evaluation(
+        list(holes.values()),
+        repository=", ".join(names),
+        model=model,
+        settings={**settings, "seed": " and ".join(sorted(seeds))},
+    )
 
 
 def percent(one: dict[str, Any] | None, *, sign: bool = False) -> str:
@@ -68,6 +77,12 @@ def percent(one: dict[str, Any] | None, *, sign: bool = False) -> str:
     form = "+.1f" if sign else ".1f"
     value, low, high = (format(100 * one[key], form) for key in ("value", "low", "high"))
     return f"{value} ({low} to {high})"
+
+
+def cells(figures: dict[str, Any], *, sign: bool = False) -> str:
+    """The cells of one row, and over how many holes."""
+    shown = [percent(figures.get(name), sign=sign) for name in COLUMNS]
+    return " | ".join([*shown, str(figures["exact"]["n"])])
 
 
 def lines_of(folder: Path) -> tuple[list[str], dict[str, Any]]:
@@ -81,19 +96,20 @@ def lines_of(folder: Path) -> tuple[list[str], dict[str, Any]]:
         f"{counted['metrics']['all']['exact']['n']} holes, {machine['date']}, "
         f"{machine['cpu']}. In percent, with 95 % intervals.",
         "",
-        "| | exact match | edit similarity | identifier F1 | keystrokes saved |",
-        "|---|---|---|---|---|",
+        "| | exact match | edit similarity | identifier F1 | keystrokes saved | holes |",
+        "|---|---|---|---|---|---|",
     ]
-    names = ("exact", "similarity", "identifier_f1", "keystrokes_saved")
     for variant, run in found.items():
-        cells = " | ".join(percent(run["metrics"]["all"].get(name)) for name in names)
-        lines.append(f"| {VARIANTS[variant]} | {cells} |")
+        lines.append(f"| {VARIANTS[variant]} | {cells(run['metrics']['all'])} |")
     gaps = {}
     for a, b, title in GAPS:
         if a in found and b in found:
-            gaps[title] = comparison(found[a], found[b])["differences"]["all"]
-            cells = " | ".join(percent(gaps[title].get(name), sign=True) for name in names)
-            lines.append(f"| **{title}** | {cells} |")
+            gap = comparison(found[a], found[b])["differences"]
+            gaps[title] = gap["all"]
+            lines.append(f"| **{title}** | {cells(gap['all'], sign=True)} |")
+            if title == GAPS[0][2]:
+                for repository, one in gap["language"].items():
+                    lines.append(f"| the same in {repository} | {cells(one, sign=True)} |")
     whole = counted["metrics"]["all"]
     latency = counted["latency_ms"].get("total", {})
     lines += [
