@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from glm_codegen.finetune.packing import to_batch
-from glm_codegen.finetune.ranks import Spread
+from glm_codegen.finetune.ranks import Ranks, Spread
 from glm_codegen.finetune.run_files import DiskFull, read_tensors
 from glm_codegen.finetune.train_state import Look, load_state
 from glm_codegen.finetune.trainable import build_trainable
@@ -288,3 +288,12 @@ def test_two_processes_make_what_one_makes(folder: Path, tmp_path: Path, spread:
     found, _ = read_tensors(both / "matrices.safetensors")
     assert alone.best is not None
     assert_close(found, alone.best.matrices, atol=2e-3)
+
+
+def test_sharding_that_did_not_happen_ends_the_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = trainable(folder, plan())
+    monkeypatch.setattr("torch.distributed.fsdp.fully_shard", lambda module: module)
+    with pytest.raises(RuntimeError, match="not sharded, though it was asked to be"):
+        Ranks(rank=0, world=2, spread=Spread.SHARDED).shard(made.network)
