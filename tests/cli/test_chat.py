@@ -3,46 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from glm_client.daemon_client import DaemonClient
 from glm_lsp.cli import chat
-from glm_protocol.answers import Chunk, End, FinishReason
 from glm_protocol.chat import ChatRequest
 from glm_protocol.completion import CompletionRequest
 from glm_protocol.errors import BadRequest, Unsupported
+from tests.support.scripted_daemon import ScriptedDaemon
 
 CODE = "import os\r\n\r\n\r\ndef total(items):\r\n    return sum(items)\r\n"
 
 
-class Daemon:
-    """Answers what `texts` holds, then its last again."""
-
-    def __init__(self, *texts: str) -> None:
-        self.texts = list(texts)
-        self.requests: list[Any] = []
-
-    async def stream(self, request: Any) -> AsyncIterator[Chunk]:
-        self.requests.append(request)
-        text = self.texts.pop(0) if len(self.texts) > 1 else self.texts[0]
-        yield Chunk(text=text)
-        yield Chunk(end=End(finish=FinishReason.STOP, model="m"))
-
-
 @pytest.fixture
-def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Daemon:
-    made = Daemon("Sum of all items.")
-
-    async def connect(self: DaemonClient) -> None: ...
-
-    monkeypatch.setenv("GLM_LSP_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("GLM_LSP_RUNTIME", str(tmp_path / "run"))
-    monkeypatch.setattr(DaemonClient, "connect", connect)
-    monkeypatch.setattr(DaemonClient, "stream", lambda self, request: made.stream(request))
+def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedDaemon:
+    made = ScriptedDaemon("Sum of all items.")
+    made.put_in_place(monkeypatch, tmp_path)
     return made
 
 
@@ -55,7 +32,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_documentation_is_shown_as_a_diff_and_written_on_demand(
-    daemon: Daemon, file: Path, capsys: pytest.CaptureFixture[str]
+    daemon: ScriptedDaemon, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert chat.run(["document", str(file), "--line", "5"]) == 0
     assert '+    """Sum of all items."""' in capsys.readouterr().out.split("\n")
@@ -71,7 +48,7 @@ def test_documentation_is_shown_as_a_diff_and_written_on_demand(
 
 
 def test_candidates_of_a_comment(
-    daemon: Daemon, file: Path, capsys: pytest.CaptureFixture[str]
+    daemon: ScriptedDaemon, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     daemon.texts = ["Sum it all.", "Add it all."]
     assert chat.run(["comment", str(file), "--line", "5", "--candidates", "2"]) == 0
@@ -81,7 +58,7 @@ def test_candidates_of_a_comment(
 
 
 def test_a_talking_task_streams_its_answer(
-    daemon: Daemon, file: Path, capsys: pytest.CaptureFixture[str]
+    daemon: ScriptedDaemon, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     daemon.texts = ["It sums.\x1b[2J"]
     assert chat.run(["explain", str(file), "--lines", "4-5", "--question", "Briefly."]) == 0
@@ -92,7 +69,7 @@ def test_a_talking_task_streams_its_answer(
     assert request.options["instruction"] == "Briefly."
 
 
-def test_a_fix_replaces_the_lines(daemon: Daemon, file: Path) -> None:
+def test_a_fix_replaces_the_lines(daemon: ScriptedDaemon, file: Path) -> None:
     daemon.texts = ["```python\ndef total(items):\n    return 0\n```"]
     arguments = ["fix", str(file), "--lines", "4-5", "--diagnostic", "E", "--write"]
     assert chat.run(arguments) == 0
@@ -102,7 +79,7 @@ def test_a_fix_replaces_the_lines(daemon: Daemon, file: Path) -> None:
         chat.run(arguments)
 
 
-def test_writing_loses_nothing(daemon: Daemon, file: Path, tmp_path: Path) -> None:
+def test_writing_loses_nothing(daemon: ScriptedDaemon, file: Path, tmp_path: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbf" + CODE.encode())
     file.chmod(0o640)
     link = tmp_path / "link.py"
@@ -119,7 +96,7 @@ def test_writing_loses_nothing(daemon: Daemon, file: Path, tmp_path: Path) -> No
     assert [path.name for path in file.parent.iterdir()] == ["a.py"]
 
 
-def test_a_question_on_a_folder_takes_its_pieces_along(daemon: Daemon, file: Path) -> None:
+def test_a_question_on_a_folder_takes_its_pieces_along(daemon: ScriptedDaemon, file: Path) -> None:
     assert chat.run(["ask", str(file.parent), "--question", "What does total do?"]) == 0
     text = daemon.requests[0].messages[0].text
     assert "###PATH: a.py" in text
@@ -143,7 +120,11 @@ def test_a_question_on_a_folder_takes_its_pieces_along(daemon: Daemon, file: Pat
     ],
 )
 def test_mistakes_get_a_sentence(
-    daemon: Daemon, file: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str
+    daemon: ScriptedDaemon,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    words: str,
 ) -> None:
     monkeypatch.chdir(file.parent)
     Path(".env").write_text("A=1\n")
@@ -154,7 +135,7 @@ def test_mistakes_get_a_sentence(
     assert daemon.requests == []
 
 
-def test_a_model_without_words_is_told_so(daemon: Daemon, file: Path) -> None:
+def test_a_model_without_words_is_told_so(daemon: ScriptedDaemon, file: Path) -> None:
     daemon.texts = ["x = 1"]
     with pytest.raises(Unsupported, match="reads like a comment"):
         chat.run(["document", str(file), "--line", "5"])

@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from glm_client.daemon_client import DaemonClient
 from glm_lsp.cli import translate
 from glm_lsp.translation_layout import TranslatedUnit, file_name, language_of, whole_file
-from glm_protocol.answers import Chunk, End, FinishReason
 from glm_protocol.errors import BadRequest
-from glm_protocol.translation import TranslationRequest
-
-
-class Daemon:
-    """Answers every unit with the same text."""
-
-    def __init__(self) -> None:
-        self.text = "function f() {\n  return 1;\n}"
-        self.requests: list[TranslationRequest] = []
-
-    async def stream(self, request: TranslationRequest) -> AsyncIterator[Chunk]:
-        self.requests.append(request)
-        yield Chunk(text=self.text)
-        report = {"names": ["my_name = myName"]}
-        yield Chunk(end=End(finish=FinishReason.STOP, model="m", report=report))
+from tests.support.scripted_daemon import ScriptedDaemon
 
 
 @pytest.fixture
-def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Daemon:
-    made = Daemon()
-
-    async def connect(self: DaemonClient) -> None: ...
-
-    monkeypatch.setenv("GLM_LSP_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("GLM_LSP_RUNTIME", str(tmp_path / "run"))
-    monkeypatch.setattr(DaemonClient, "connect", connect)
-    monkeypatch.setattr(DaemonClient, "stream", lambda self, request: made.stream(request))
+def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedDaemon:
+    made = ScriptedDaemon("function f() {\n  return 1;\n}", report={"names": ["my_name = myName"]})
+    made.put_in_place(monkeypatch, tmp_path)
     return made
 
 
@@ -54,7 +31,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_json_has_the_words_of_the_contract(
-    daemon: Daemon, file: Path, capsys: pytest.CaptureFixture[str]
+    daemon: ScriptedDaemon, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert translate.run([str(file), "--to", "js", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -65,12 +42,14 @@ def test_json_has_the_words_of_the_contract(
     assert found["model"] == "m"
 
 
-def test_names_chosen_once_go_with_later_units(daemon: Daemon, file: Path) -> None:
+def test_names_chosen_once_go_with_later_units(daemon: ScriptedDaemon, file: Path) -> None:
     translate.run([str(file), "--to", "javascript", "--json"])
     assert [request.names for request in daemon.requests] == [(), ("my_name = myName",)]
 
 
-def test_output_is_written_and_checked_and_never_over_a_file(daemon: Daemon, file: Path) -> None:
+def test_output_is_written_and_checked_and_never_over_a_file(
+    daemon: ScriptedDaemon, file: Path
+) -> None:
     out = file.with_name("out.js")
     line = [str(file), "--to", "javascript", "-o", str(out), "--check", "test -s"]
     assert translate.run(line) == 0
@@ -82,9 +61,9 @@ def test_output_is_written_and_checked_and_never_over_a_file(daemon: Daemon, fil
 
 
 def test_what_does_not_parse_is_told_and_ends_with_one(
-    daemon: Daemon, file: Path, capsys: pytest.CaptureFixture[str]
+    daemon: ScriptedDaemon, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    daemon.text = "function f( {"
+    daemon.texts = ["function f( {"]
     assert translate.run([str(file), "--to", "javascript", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["parses"] is False
@@ -93,7 +72,7 @@ def test_what_does_not_parse_is_told_and_ends_with_one(
 
 
 def test_source_that_does_not_parse_is_translated_and_said(
-    daemon: Daemon, file: Path, capsys: pytest.CaptureFixture[str]
+    daemon: ScriptedDaemon, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.write_text("def f(:\n    return ]\n")
     translate.run([str(file), "--to", "javascript", "--json"])
@@ -109,7 +88,7 @@ def test_source_that_does_not_parse_is_translated_and_said(
      ("x = 1\n", ["--lines", "2-9"], "no range"), ("import os\n", [], "imports alone")],
 )  # fmt: skip
 def test_bad_input_is_refused(
-    daemon: Daemon, file: Path, text: str, more: list[str], said: str
+    daemon: ScriptedDaemon, file: Path, text: str, more: list[str], said: str
 ) -> None:
     file.write_text(text)
     with pytest.raises(BadRequest, match=said):
@@ -117,7 +96,7 @@ def test_bad_input_is_refused(
     assert not daemon.requests
 
 
-def test_a_name_that_tells_no_language_needs_from(daemon: Daemon, tmp_path: Path) -> None:
+def test_a_name_that_tells_no_language_needs_from(daemon: ScriptedDaemon, tmp_path: Path) -> None:
     odd = tmp_path / "work.odd"
     odd.write_text("def f():\n    return 1\n")
     with pytest.raises(BadRequest, match="does not tell"):
@@ -126,7 +105,7 @@ def test_a_name_that_tells_no_language_needs_from(daemon: Daemon, tmp_path: Path
 
 
 def test_a_folder_becomes_a_folder_beside_it(
-    daemon: Daemon, file: Path, capsys: pytest.CaptureFixture[str]
+    daemon: ScriptedDaemon, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (file.parent / "b.py").write_text("def h():\n    return 2\n")
     (file.parent / "notes.md").write_text("# no code\n")

@@ -127,13 +127,22 @@ export class Lab {
     return fs.readdirSync('/proc').filter(entry => /^\d+$/.test(entry)).map(Number).filter(pid => {
       try {
         return (
-          fs.readFileSync(`/proc/${pid}/environ`, 'utf8').includes(mark) &&
+          this.environmentOf(pid).includes(mark) &&
           fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').includes(words)
         );
       } catch {
         return false;
       }
     });
+  }
+
+  /** The environment of a process, entries ended by NUL; empty when it is gone. */
+  environmentOf(pid) {
+    try {
+      return fs.readFileSync(`/proc/${pid}/environ`, 'utf8');
+    } catch {
+      return '';
+    }
   }
 
   /** Run one scenario; a failure is recorded and the next one still runs. */

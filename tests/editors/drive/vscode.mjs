@@ -63,7 +63,7 @@ export class VsCode {
 
   /** Open a folder; `trust` answers the question whether its authors are trusted. */
   async openFolder(folder, trust) {
-    await this.page.goto(`${this.url()}/?folder=${encodeURIComponent(folder)}`, { waitUntil: 'domcontentloaded' });
+    await this.page.goto(`${this.url()}/?folder=${encodeURIComponent(folder)}`, { waitUntil: 'domcontentloaded', timeout: 90_000 });
     await this.page.waitForSelector('.monaco-workbench');
     if (trust === undefined) return;
     const label = trust ? 'Yes, I trust the authors' : 'No, I don';

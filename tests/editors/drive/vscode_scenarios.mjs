@@ -297,6 +297,20 @@ export async function runVsCode(out, editors, vsix) {
       await code.shot('why');
     });
 
+    await scenario('a token goes from the secret storage to the server alone', async () => {
+      await code.status('sparkle', 'loading');
+      await code.command("GLM: Set the Team's Token…");
+      await code.page.locator('.quick-input-title', { hasText: 'Token for a daemon' }).waitFor();
+      await code.type('canary-token-4711', 0);
+      await code.press('Enter');
+      await until('a language server that was told the token', () => lab.processes('--stdio').some(pid => lab.environmentOf(pid).includes('GLM_LSP_TOKEN=canary-token-4711\0')));
+      await code.status('sparkle', 'loading');
+      if (code.log().includes('canary-token')) throw new Error('the log holds the token');
+      for (const file of ['vscode/User/settings.json', 'vscode/Machine/settings.json']) {
+        if (lab.read(file).includes('canary-token')) throw new Error(`${file} holds the token`);
+      }
+    });
+
     await scenario('light theme, settings page', async () => {
       await code.command('Preferences: Toggle between Light/Dark Themes');
       await code.openFile('switch.py');
