@@ -12,14 +12,20 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, Protocol
 
 from glm_context.syntax_facts import Outline, ParseProblem
 from glm_lsp.position_codec import without_surrogates
 from glm_lsp.translation_layout import NAMES, TranslatedUnit, language_of, whole_file
-from glm_lsp.translation_units import SourceUnit, check_size, source_units
+from glm_lsp.translation_units import (
+    SourceUnit,
+    check_size,
+    own_methods,
+    source_units,
+    with_methods,
+)
 from glm_protocol.answers import Chunk, FinishReason
 from glm_protocol.errors import BadRequest, PromptTooLong
 from glm_protocol.translation import TranslationRequest, translated
@@ -175,7 +181,13 @@ class _Run:
     async def unit(self, unit: SourceUnit) -> None:
         """Translate one unit, once more where the grammar does not know the first answer."""
         kind = "code" if unit.kind in ("code", "comment") else unit.kind
-        text, names = await self._ask(unit, 0.0, show=True)
+        try:
+            text, names = await self._ask(unit, 0.0, show=True)
+        except PromptTooLong:
+            if not unit.parts:
+                raise
+            self.done.append(TranslatedUnit(kind=kind, text=await self._in_parts(unit)))
+            return
         if await self._faults(text, kind):
             self.retried += 1
             again, more = await self._ask(unit, RETRY_TEMPERATURE, show=False)
@@ -184,6 +196,21 @@ class _Run:
         self._remember(names)
         self.translator.listener.text("\n\n")
         self.done.append(TranslatedUnit(kind=kind, text=text))
+
+    async def _in_parts(self, unit: SourceUnit) -> str:
+        """A class that is too long at once: method by method, its fields beside each."""
+        whole = ""
+        for number, part in enumerate(unit.parts):
+            steps = len(unit.parts)
+            self.translator.listener.step(number, steps, f"{unit.name}, part {number + 1}")
+            text, names = await self._ask(replace(unit, text=part), 0.0, show=True)
+            self._remember(names)
+            if not whole:
+                whole = text
+                continue
+            outline = await self.translator.syntax.outline(text, self.task.target)
+            whole = with_methods(whole, own_methods(outline.units, text), self.task.target)
+        return whole
 
     async def _faults(self, text: str, kind: str) -> int:
         """Errors of a unit alone; in the wrappers that its file will give it."""

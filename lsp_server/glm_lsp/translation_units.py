@@ -27,12 +27,17 @@ _STATIC = re.compile(r"\bstatic\b")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceUnit:
-    """A piece to translate. `line` is its first, from 0."""
+    """A piece to translate. `line` is its first, from 0.
+
+    parts: of a class with several methods, the class with each of them alone, beside its fields
+    and its constructor; so it is translated where the whole is too long.
+    """
 
     kind: str
     name: str
     text: str
     line: int
+    parts: tuple[str, ...] = ()
 
 
 def check_size(text: str) -> None:
@@ -87,7 +92,33 @@ def _piece(unit: Unit, text: str, kind: str) -> SourceUnit:
         name=unit.name,
         text=dedented(text[unit.start : unit.end] if not unit.text else unit.text),
         line=unit.first_line,
+        parts=_parts(unit, text) if kinds.get(kind, kind) == "class" else (),
     )
+
+
+def is_constructor(member: Unit, owner: str) -> bool:
+    """Whether a member makes its class's objects."""
+    return member.name in ("__init__", "constructor", "__construct", "init", owner)
+
+
+def methods(unit: Unit) -> list[Unit]:
+    """Methods of a class, without its constructors."""
+    kinds = ("method", "function")
+    return [m for m in unit.members if m.kind in kinds and not is_constructor(m, unit.name)]
+
+
+def _parts(unit: Unit, text: str) -> tuple[str, ...]:
+    found = methods(unit)
+    if len(found) < 2:
+        return ()
+    parts = []
+    for kept in found:
+        body = text[unit.start : unit.end]
+        for other in reversed(found):
+            if other is not kept:
+                body = body[: other.start - unit.start] + body[other.end - unit.start :]
+        parts.append(dedented(body))
+    return tuple(parts)
 
 
 def _loose(unit: Unit, text: str) -> list[SourceUnit]:
@@ -108,3 +139,24 @@ def dedented(text: str) -> str:
     if not all(width.startswith(shared) for width in widths):
         return "\n".join(lines)
     return "\n".join(line[len(shared) :] for line in lines)
+
+
+def own_methods(units: Sequence[Unit], text: str) -> list[str]:
+    """Texts of the methods that a translated part of a class has, without constructors."""
+    found = []
+    for unit in units:
+        if unit.kind in ("method", "function") and not unit.name.startswith("New"):
+            found.append(text[unit.start : unit.end])
+        for member in methods(unit):
+            start = text.rfind("\n", 0, member.start) + 1  # with its indentation
+            found.append(text[start : member.end])
+    return [method.strip("\n") for method in found]
+
+
+def with_methods(text: str, more: Sequence[str], target: str) -> str:
+    """A translated class with further methods, which Go has outside of it."""
+    added = "\n".join(more)
+    if target in ("go", "python"):
+        return f"{text.rstrip()}\n{added}"
+    end = text.rstrip().rfind("}")
+    return f"{text[:end].rstrip()}\n{added}\n{text[end:]}"
