@@ -70,7 +70,7 @@ class Decoder:
         self._looked_at_load = float("-inf")
         self._chunk = FIRST_CHUNK if chunk is None else chunk
         self._chunk_is_fixed = chunk is not None
-        self.rows: int = rows or getattr(model, "most_rows", ROWS)
+        self.rows = int(rows or getattr(model, "most_rows", ROWS))
         self.placement: Placement | NativePlacement = placement
         self.notes: tuple[str, ...] = placement.notes
         self.pace = DraftPace()

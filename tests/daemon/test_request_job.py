@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -102,5 +103,5 @@ async def test_a_further_attempt_that_says_something_else_is_a_failure(piece: Ch
     ("fields", "wanted"),
     [({}, True), ({"temperature": 0.5}, False), ({"temperature": 0.5, "seed": 1}, True)],
 )
-def test_what_can_be_said_again(fields: dict[str, float], wanted: bool) -> None:
+def test_what_can_be_said_again(fields: dict[str, Any], wanted: bool) -> None:
     assert RequestJob(key="k", request=completion_request(**fields)).repeatable == wanted

@@ -102,6 +102,7 @@ def test_speculated_is_plain(tmp_path: Path, chosen: str) -> None:
         }[chosen]
         logits, wanted = decoder.step(token), model.forward([token], plain)
     if chosen == "along a repetition":
+        assert decoder.strand is not None
         decoder.decoder.end(decoder.strand)
         assert decoder.decoder.steps <= 60 / 4
     assert decoder.begin([*prompt, 1, 2]) == len(prompt)

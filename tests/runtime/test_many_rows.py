@@ -171,7 +171,8 @@ def test_what_could_never_find_room_is_refused(small: Any) -> None:
 
 def test_memory_that_runs_out_in_a_step_costs_the_last_row_alone(small: Any) -> None:
     decoder = Decoder(small, PLACEMENT, chunk=200)
-    first, last = decoder.begin([1] * 40, most=60), decoder.begin([2] * 40, most=60)
+    first: Strand = decoder.begin([1] * 40, most=60)
+    last: Any = decoder.begin([2] * 40, most=60)
     taken = [small.pool.take() for _ in range(small.pool.free - 4)]
     decoder.step([first, last])
     assert first.logits_V is not None
@@ -183,7 +184,7 @@ def test_memory_that_runs_out_in_a_step_costs_the_last_row_alone(small: Any) -> 
         small.pool.release(page)
     decoder.end(last)
     assert np.array_equal(first.logits_V, alone(small, [1] * 40, None, 1)[0])
-    again = decoder.begin([2] * 40, most=60)
+    again: Any = decoder.begin([2] * 40, most=60)
     decoder.step([again])
     assert np.array_equal(again.logits_V, alone(small, [2] * 40, None, 1)[0])
 
@@ -269,6 +270,7 @@ def test_rows_whose_forward_failed_in_the_middle_are_computed_anew(model: Any) -
     finally:
         del model.forward_rows
     for strand, prompt in zip(strands[:2], PROMPTS, strict=False):
+        assert strand.logits_V is not None
         assert np.array_equal(strand.logits_V, alone(model, prompt, None, 1)[0])
     for strand in strands:
         decoder.end(strand)

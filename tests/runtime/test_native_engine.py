@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from glm_runtime.causal_model import RowTokens
 from glm_runtime.checkpoint import Checkpoint, open_checkpoint
 from glm_runtime.device import TorchAccelerator, choose_placement
 from glm_runtime.lora_weights import LoraPair, LoraWeights
@@ -23,7 +24,7 @@ from glm_runtime.native import engine_library, native_loading
 from glm_runtime.native.engine_build import NoCompiler
 from glm_runtime.native.engine_library import KERNELS, PAGE, kernel_names, load_library
 from glm_runtime.native.native_loading import load_native_model, shape_of
-from glm_runtime.native.native_model import NativeModel, RowTokens
+from glm_runtime.native.native_model import NativeModel
 from glm_runtime.native.native_shape import native_shape
 from tests.runtime.native_configs import BASE as BASE
 from tests.runtime.native_configs import CONFIGS
