@@ -4,7 +4,7 @@ One request is at work at a time; a step of the engine is one step of its painte
 and cancels come between any two. `count` pictures are drawn one after the other, the i-th with
 seed + i, each as if it were asked for alone; at the end they are sent, best caption score first.
 The report of the end: `seed`, `seeds`, `scores`, `score` (the best), `width`, `height`, `alpha`
-(per picture: share of clear pixels, and whether the transparency is real).
+(per picture: shares of clear pixels and of holes, and whether the transparency is real).
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class ImageEngine:
     def busy(self) -> bool:
         return bool(self._queue or self._outbox)
 
-    def submit(self, request: AnyRequest, *, tenant: str = "") -> str:
+    def submit(self, request: AnyRequest, *, tenant: str = "") -> str:  # noqa: ARG002
         """Queue a drawing, of whatever tenant. Raises BadRequest, PromptTooLong, Unsupported."""
         if not isinstance(request, DrawRequest):
             raise Unsupported(
@@ -229,7 +229,11 @@ class ImageEngine:
             "changed": bool(request.image),
             "torch": torch.__version__.split("+")[0],
         }
-        said = {"clear_share": round(alpha.clear_share, 4), "real": alpha.real}
+        said = {
+            "clear_share": round(alpha.clear_share, 4),
+            "hole_share": round(alpha.hole_share, 4),
+            "real": alpha.real,
+        }
         return _Finished(
             file=png_bytes(picture, recipe), seed=painting.seed, score=painted.score, alpha=said
         )

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from glm_protocol.errors import BadRequest
 
@@ -19,14 +19,17 @@ _HEX = re.compile(r"#?([0-9a-fA-F]{6})")
 NEAR = 0.09  # distance from the background, of 0..1, below which a pixel is background
 UNIFORM = 0.75  # share of the border that must be background for it to be taken away
 MAX_PALETTE = 64
+_LOOKED_AT = 128  # pixels either way when holes are sought
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Alpha:
-    """What the finished picture's alpha really is: share of fully clear pixels, and corners."""
+    """What the finished picture's alpha really is: share of fully clear pixels, corners, and the
+    share that is clear but shut in by the object: holes."""
 
     clear_share: float
     clear_corners: int
+    hole_share: float = 0.0
 
     @property
     def real(self) -> bool:
@@ -101,8 +104,20 @@ def measured_alpha(picture: Image.Image) -> Alpha:
     alpha = np.asarray(picture.getchannel("A"))
     corners = (alpha[0, 0], alpha[0, -1], alpha[-1, 0], alpha[-1, -1])
     return Alpha(
-        clear_share=float((alpha == 0).mean()), clear_corners=sum(corner == 0 for corner in corners)
+        clear_share=float((alpha == 0).mean()),
+        clear_corners=sum(corner == 0 for corner in corners),
+        hole_share=_holes(picture.getchannel("A")),
     )
+
+
+def _holes(alpha: Image.Image) -> float:
+    """Share of clear pixels that no path of clear ones joins to the border."""
+    small = alpha.copy()
+    small.thumbnail((_LOOKED_AT, _LOOKED_AT), Image.Resampling.NEAREST)
+    framed = Image.new("L", (small.width + 2, small.height + 2), 0)
+    framed.paste(small.point(lambda value: 255 if value else 0), (1, 1))
+    ImageDraw.floodfill(framed, (0, 0), 255)
+    return float((np.asarray(framed) == 0).sum() / (small.width * small.height))
 
 
 def read_palette(text: str) -> list[tuple[int, int, int]]:

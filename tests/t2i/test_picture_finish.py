@@ -25,7 +25,9 @@ def test_background_and_hole_become_clear_and_the_ring_stays(background: str) ->
     assert alpha[64, 64] == 0
     assert alpha[0, 0] == 0
     assert alpha[64, 30] == 255
-    assert measured_alpha(cut).real
+    measured = measured_alpha(cut)
+    assert measured.real
+    assert measured.hole_share == pytest.approx(3.1416 * 20**2 / 128**2, abs=0.01)
     red = np.asarray(cut)[64, 30]
     assert tuple(red[:3]) == (255, 0, 0)
 
@@ -35,6 +37,14 @@ def test_edges_are_soft_and_hold_no_background() -> None:
     edge = cut[(cut[..., 3] > 60) & (cut[..., 3] < 200)]
     assert len(edge) > 50
     assert edge[:, 0].max() < 60  # white's red is gone from half-covered blue pixels
+
+
+def test_a_solid_object_has_no_hole() -> None:
+    picture = Image.new("RGB", (128, 64), "white")
+    ImageDraw.Draw(picture).rectangle((30, 20, 90, 50), fill="green")
+    measured = measured_alpha(cut_out(picture))
+    assert measured.real
+    assert measured.hole_share == 0
 
 
 def test_mixed_border_is_left_opaque_and_said_so() -> None:
