@@ -312,6 +312,23 @@ inline void put_weight(Matrix& m, int row, int column, int value) {
   byte = high ? (uint8_t)((byte & 15) | (value + 8) << 4) : (uint8_t)((byte & 240) | (value + 8));
 }
 
+// A row in the very format, 8 columns at a time: as many whole eights as it has.
+inline void put_row(Matrix& m, int row, const uint8_t* from, int columns) {
+  uint8_t* to = m.weight.as<uint8_t>() + (size_t)(row / PANEL) * m.panel_bytes() + row % PANEL * 4;
+  for (int c = 0; c + 8 <= columns; c += 8) {
+    if (m.bits == 8) {
+      for (int i = 0; i < 8; i++, from++) to[i / 4 * 64 + i % 4] = (uint8_t)(*from ^ 128);
+      to += 128;
+    } else {
+      for (int i = 0; i < 2; i++) {
+        to[2 * i] = (uint8_t)((from[i] & 15) | from[i + 2] << 4);
+        to[2 * i + 1] = (uint8_t)(from[i] >> 4 | (from[i + 2] & 240));
+      }
+      from += 4, to += 64;
+    }
+  }
+}
+
 inline void read_row(const Matrix& m, int row, float* out) {
   const uint8_t* panel = m.weight.as<uint8_t>() + (size_t)(row / PANEL) * m.panel_bytes();
   const uint16_t* scale = m.scale.as<uint16_t>() + (size_t)(row / PANEL) * m.groups * PANEL;
@@ -411,7 +428,8 @@ void pack_row(Matrix& m, int row, int kind, const void* values, const uint16_t* 
     return kind == INT8 ? int8[c] : (c & 1 ? int4[c / 2] >> 4 : int4[c / 2] & 15) - 8;
   };
   if (same && (source_group % m.group == 0 || groups == 1)) {
-    for (int c = 0; c < columns; c++) put_weight(m, row, c, integer(c));
+    put_row(m, row, (const uint8_t*)values, columns);
+    for (int c = columns / 8 * 8; c < columns; c++) put_weight(m, row, c, integer(c));
     for (int g = 0; g < m.groups; g++) {
       int from = g * m.group / source_group;
       scale[g * PANEL] = scales[from < groups ? from : groups - 1];
