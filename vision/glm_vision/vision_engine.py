@@ -80,7 +80,7 @@ class VisionEngine:
     def busy(self) -> bool:
         return bool(self._outbox or self._waiting or self._work)
 
-    def submit(self, request: AnyRequest, *, tenant: str = "") -> str:
+    def submit(self, request: AnyRequest, *, tenant: str = "") -> str:  # noqa: ARG002
         """Raises Unsupported (not a chat, a picture to a blind model, an unknown task)."""
         if not isinstance(request, ChatRequest):
             raise Unsupported(f"{self.info.model} answers chats; it cannot {request.kind}.")
