@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from glm_codegen.bench.bench_row import BenchRow, row
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
+from glm_runtime.causal_model import RowTokens
 from glm_runtime.checkpoint import open_checkpoint
 from glm_runtime.native.native_loading import load_native_model, shape_of
-from glm_runtime.causal_model import RowTokens
 
 WINDOW = 500  # tokens of each stretch of text
 

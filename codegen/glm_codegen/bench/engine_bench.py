@@ -8,6 +8,7 @@ a process of its own. What memory can be read at is measured in each round too.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ _FEW_TOKENS = 256  # of a prompt where more would be all that is waited for
 PREFILL, DECODE = "prefill tokens/s", "decode tokens/s"
 STEP, KEYSTROKE = f"{WIDE}-wide step, ms", f"prompt + {TYPED} tokens to first token, ms"
 ROWS = f"{EDITORS} rows, decode tokens/s"
+COLD = "process start to first token, s"
 SHARE = "share of the read limit"
 _SLOWER_IS_MORE = (STEP, KEYSTROKE)
 _RANDOM_LLAMA = "LlamaForCausalLM"
@@ -97,14 +99,17 @@ def bench_engines(folder: Path, plan: EnginePlan) -> list[BenchRow]:
         for name, peer in ((ours, NATIVE), *((name, PEERS[name]) for name in plan.peers)):
             try:
                 model = _weights(checkpoint, peer)
+                began = time.perf_counter()
                 player = PlayerProcess(peer, model, plan.threads)
+                stack.callback(player.close)
+                player.play("best", tokens=list(range(1, min(plan.tokens, _FEW_TOKENS))))
+                from_nothing = time.perf_counter() - began
             except CannotPlay as error:
                 contest.drop(name, error)
                 continue
-            stack.callback(player.close)
             name = name if peer.weights != GGUF else f"{name} Q{_bits(checkpoint)}_0"
             contest.players[name] = player
-            contest.rows.append(row(name, plan.shape, "load, s", [player.load_seconds]))
+            contest.rows.append(row(name, plan.shape, COLD, [from_nothing]))
         limits = _play(contest, checkpoint)
         return _rows(contest, ours, limits)
 

@@ -81,7 +81,6 @@ class PlayerProcess:
         except CannotPlay:
             self.close()
             raise
-        self.load_seconds: float = loaded["seconds"]
         self.weight_bytes: int = loaded["weight_bytes"]
 
     def play(self, what: str, **details: Any) -> Any:

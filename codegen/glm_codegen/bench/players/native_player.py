@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from glm_runtime.causal_model import RowTokens
 from glm_runtime.checkpoint import open_checkpoint
 from glm_runtime.kv_cache import KVCache
 from glm_runtime.native.native_loading import load_native_model, shape_of
-from glm_runtime.causal_model import RowTokens
 
 
 class Player:

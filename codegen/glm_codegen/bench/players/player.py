@@ -13,7 +13,6 @@ import json
 import os
 import runpy
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +36,10 @@ def main(name: str, model: str, threads: int) -> None:
         answers.flush()
 
     try:
-        began = time.perf_counter()
         player: Any = runpy.run_path(str(Path(__file__).with_name(f"{name}.py")))["Player"](
             model, threads
         )
-        answer({"seconds": time.perf_counter() - began, "weight_bytes": player.weight_bytes})
+        answer({"weight_bytes": player.weight_bytes})
         for line in sys.stdin:
             asked = json.loads(line)
             method = asked.pop("play")
