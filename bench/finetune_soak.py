@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -218,7 +218,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=("kills", "torchrun", "files"))
     options = parser.parse_args()
-    parts = {
+    parts: dict[str, Callable[[Path], dict[str, object]]] = {
         "kills": lambda root: under_kills(root, options.kills, options.seed),
         "torchrun": under_torchrun,
         "files": lambda root: many_files(root, options.files),

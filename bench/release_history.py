@@ -12,6 +12,7 @@ import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pygit2
 
@@ -36,7 +37,8 @@ def release_history(folder: Path, wheels: Sequence[Path]) -> list[str]:
             "HEAD", who, who, wheel.stem, tree.write_tree(repository), parents
         )
         made.append(str(commit))
-    repository.checkout_head(strategy=pygit2.enums.CheckoutStrategy.FORCE)
+    checkout: Any = repository.checkout_head  # pygit2 gives it no types
+    checkout(strategy=pygit2.enums.CheckoutStrategy.FORCE)
     return made
 
 

@@ -250,7 +250,7 @@ def test_export_is_what_was_served(home: Home, tmp_path: Path) -> None:
     base: Any = load_transformers_model(
         open_checkpoint(tmp_path / "tiny"), placement, packed=False
     )[0].model
-    loaded = PeftModel.from_pretrained(base, str(tmp_path / "peft"))
+    loaded: Any = PeftModel.from_pretrained(base, str(tmp_path / "peft"))
     assert loaded.peft_config["default"].r == 8
     assert sum("lora_" in name for name, _ in loaded.named_parameters()) == 24
     assert adapters_command.run(["export", "mine", str(tmp_path / "merged"), "--merged"]) == 0
