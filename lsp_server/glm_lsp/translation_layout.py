@@ -112,7 +112,11 @@ def _java(texts: Sequence[str], body: str, source: PurePath) -> str:
     if not inside:
         return ""
     head = "import java.util.*;\n\n" if re.search(_JAVA_UTIL, inside) else ""
-    return f"{head}public class {class_name(source)} {{\n{inside}\n}}\n"
+    # A class inside may not be called as the one around it.
+    outer, lead = class_name(source), "public "
+    if re.search(rf"\bclass {outer}\b", inside):
+        outer, lead = f"{outer}File", ""
+    return f"{head}{lead}class {outer} {{\n{inside}\n}}\n"
 
 
 _JAVA_UTIL = r"\b(?:List|ArrayList|Map|HashMap|Set|HashSet|Collections|Arrays|Deque|ArrayDeque)\b"

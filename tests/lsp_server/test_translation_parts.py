@@ -9,6 +9,7 @@ import pytest
 
 from glm_context.async_syntax import AsyncSyntax
 from glm_lsp.translation import TranslationTask, Translator
+from glm_lsp.translation_layout import TranslatedUnit, whole_file
 from glm_protocol.answers import Chunk, End, FinishReason
 from glm_protocol.errors import PromptTooLong
 from glm_protocol.translation import TranslationRequest
@@ -57,3 +58,10 @@ async def test_a_long_class_is_cut_into_its_methods(target: str) -> None:
     assert done.text.count("Lamp struct" if target == "go" else "constructor") == 1
     assert done.text.index("brighter()") < done.text.index("off()")
     assert done.parses is True
+
+
+def test_a_class_called_as_its_file_is_not_inside_one_of_its_name() -> None:
+    unit = TranslatedUnit(kind="class", text="class Lamp {\n}")
+    text = whole_file([unit], "java", PurePath("lamp.py"))
+    assert text.startswith("class LampFile {")
+    assert "static class Lamp {" in text
