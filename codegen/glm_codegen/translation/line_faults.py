@@ -27,10 +27,13 @@ _SHORTER = re.compile(
 )
 
 
-def faults(source: str, said: str, *, always: str = "", target: str = "") -> int:
+def faults(
+    source: str, said: str, *, always: str = "", target: str = "", comments: str = ""
+) -> int:
     """How much of `said` speaks against it as the translation of `source`, lines of outlines.
 
-    `always`: what may be named anywhere, such as the class. Of several lines of the source only
+    `always`: what may be named anywhere, such as the class; `comments`: what stands for comments,
+    and nowhere else. Of several lines of the source only
     the last is known to have its translation here.
     """
     source = _NPOS.sub("npos", source)
@@ -41,6 +44,7 @@ def faults(source: str, said: str, *, always: str = "", target: str = "") -> int
     found, given = (set(_NUMBERS.findall(text)) - _COMMON for text in (plain_said, plain_source))
     lost = set(wanted) - set(names) - set(always)
     count = (0 if "=>" in last else len(lost)) + len(strange) + len(found ^ given)
+    count += sum(mark in plain_said for mark in comments)
     both = f" {plain_source}\n {plain_said}"
     if not re.search(r"\bfor\b", both):
         count += len(_jumps(plain_source) ^ _jumps(plain_said))

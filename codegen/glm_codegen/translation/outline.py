@@ -54,6 +54,12 @@ class Outline:
         return "\n".join(self.lines)
 
     @property
+    def comments(self) -> str:
+        """Placeholders of comments."""
+        kept = self.entries.items()
+        return "".join(mark(number) for number, e in kept if e.kind is EntryKind.COMMENT)
+
+    @property
     def texts(self) -> dict[str, str]:
         """Contents of the placeholders inside quotes."""
         kept = self.entries.items()

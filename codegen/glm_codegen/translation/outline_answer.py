@@ -146,7 +146,7 @@ class OutlineAnswer:
         self._answered = self._line + 1
         lines = "\n".join(source)
         titles, target = self._outline.titles, self.restorer.target
-        found = faults(lines, said, always=titles, target=target)
+        found = faults(lines, said, always=titles, target=target, comments=self._outline.comments)
         found += self._types.faults(lines, said.removeprefix("\n"))
         if found:
             self.faulty[self._line] = self.faulty.get(self._line, 0) + found

@@ -41,6 +41,11 @@ def test_the_same_in_other_words_has_none(source: str, said: str) -> None:
     assert faults(source, said) == 0
 
 
+def test_a_comment_stays_a_comment() -> None:
+    assert faults(f"    # {A}", f"\treturn {A}", comments=A)
+    assert faults(f"    # {A}", f"\t// {A}", comments=A) == 0
+
+
 def test_blocks_that_stay_open_are_counted() -> None:
     assert unclosed('func f() {\n\tx := "{"\n}') == 0
     assert unclosed("func f() {\n\tif true {\n}") == 1
