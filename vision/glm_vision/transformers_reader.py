@@ -7,12 +7,21 @@ of the folder runs.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
+import transformers
+from transformers import (
+    AutoImageProcessor,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+    ProcessorMixin,
+)
+from transformers.utils.import_utils import is_torchvision_available
 
 from glm_protocol.errors import ModelUnusable, PromptTooLong, Unsupported
 from glm_runtime.weight_files import weight_files
@@ -123,8 +132,7 @@ def read_folder(folder: Path, *, device: str, dtype: torch.dtype) -> Transformer
     try:
         # Without its file a model has no image processor: what is left of it can be talked to.
         blind = not any((folder / name).is_file() for name in PROCESSOR_FILES)
-        reader: Any = AutoTokenizer if blind else AutoProcessor
-        processor = reader.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        processor = _load(AutoTokenizer, folder) if blind else _processor(folder)
         model: Any = AutoModelForImageTextToText.from_pretrained(
             folder,
             local_files_only=True,
@@ -137,3 +145,40 @@ def read_folder(folder: Path, *, device: str, dtype: torch.dtype) -> Transformer
             f"{folder} cannot be loaded as a vision model: {' '.join(str(error).split())[:300]}."
         ) from error
     return TransformersReader(processor, model.to(device).eval())
+
+
+def _load(reader: Any, folder: Path) -> Any:
+    return reader.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+def _processor(folder: Path) -> Any:
+    """Those of Qwen-VL and GLM-V want a part for films, which wants torchvision; where that is
+    missing the part is left out, since pictures need none of it."""
+    kind = processor_class(folder)
+    if is_torchvision_available() or "video_processor" not in kind.get_attributes():
+        return _load(AutoProcessor, folder)
+
+    class PicturesOnly(kind):  # type: ignore[misc]
+        def check_argument_for_proper_class(self, name: str, given: Any) -> Any:
+            return None if given is None else super().check_argument_for_proper_class(name, given)
+
+    tokenizer = _load(AutoTokenizer, folder)
+    return PicturesOnly(
+        image_processor=_load(AutoImageProcessor, folder),
+        tokenizer=tokenizer,
+        video_processor=None,
+        chat_template=tokenizer.chat_template,
+    )
+
+
+def processor_class(folder: Path) -> Any:
+    """That the folder names, of transformers' own; `ProcessorMixin` where it names none."""
+    for file in (*PROCESSOR_FILES, "tokenizer_config.json"):
+        try:
+            name = json.loads((folder / file).read_text(encoding="utf-8")).get("processor_class")
+        except (OSError, ValueError, AttributeError):
+            continue
+        found = getattr(transformers, name, None) if isinstance(name, str) else None
+        if isinstance(found, type) and issubclass(found, ProcessorMixin):
+            return found
+    return ProcessorMixin
