@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from glm_context.secret_rules import redact
-from glm_lsp.context_window import ContextWindow
-from glm_lsp.documents import Document
+from glm_lsp.context_window import ContextWindow, window_at
+from glm_lsp.documents import Cursor, Document
 from glm_lsp.generation import Generation
 from glm_lsp.insert_text import clean
 from glm_lsp.position_codec import without_surrogates
@@ -134,6 +134,33 @@ class Completer:
         window = replace(anchor, line=anchor.line + text.count("\n"), prefix=anchor.prefix + text)
         self.forget(document.uri)
         self.generation_for(document, window, Trigger.AUTOMATIC)
+
+    async def prefill(self, document: Document) -> None:
+        """A document was opened: let the engine read it while nobody asks for anything.
+
+        A background request for one token behind the text, under a name of its own: the engine
+        drops it behind whatever is asked, and a cursor anywhere in the text finds what precedes
+        it computed. Not for a text longer than a window, which would be cut elsewhere.
+        """
+        last = len(document.lines) - 1
+        window = window_at(document, Cursor(line=last, index=len(document.lines[last])))
+        if len(window.prefix) < sum(map(len, document.lines)):
+            return
+        number = f"{self._session}-{next(self._numbers)}"
+        asked = self._request(
+            Generation(window, number, Trigger.BACKGROUND), document, Trigger.BACKGROUND
+        )
+        snippets = await self._gather(document, window)
+        request = replace(
+            asked,
+            document=f"{asked.document}/opened",
+            context=replace(asked.context, snippets=snippets),
+            max_tokens=1,
+            ghost=None,
+        )
+        async with aclosing(self._complete(request)) as chunks:
+            async for _ in chunks:
+                pass
 
     def forget(self, uri: str) -> None:
         """The document was closed or its suggestion accepted."""

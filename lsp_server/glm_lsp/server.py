@@ -19,7 +19,7 @@ from glm_lsp.client_profile import ClientProfile
 from glm_lsp.completer import Completer
 from glm_lsp.daemon_link import DaemonLink
 from glm_lsp.document_settings import DocumentSettings
-from glm_lsp.documents import DocumentStore
+from glm_lsp.documents import Document, DocumentStore
 from glm_lsp.features import (
     ask_image,
     chat,
@@ -68,6 +68,7 @@ class LanguageServer:
         self.configured = asyncio.Event()  # the editor's settings are known
         self.trigger_kinds = inline_completion.TriggerKinds()
         self.accepted = 0  # suggestions taken by the user
+        self.last_opened: Document | None = None
         self.link: DaemonLink | None = None
         self.index_progress = index_progress.IndexProgress(self.session)
         self.knowledge = WorkspaceKnowledge(

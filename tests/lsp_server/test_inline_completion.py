@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from glm_lsp.documents import MAX_LINE
+from glm_lsp.features import text_sync
 from glm_protocol.completion import CompletionRequest
 from glm_protocol.request_fields import Trigger
 from tests.client.stub_daemon import StubDaemon
@@ -401,3 +402,22 @@ async def test_reuse_answers_within_5_ms(editor: InProcessEditor, daemon: StubDa
         times.append(time.process_time() - started)
     assert sorted(times)[50] < 0.005
     assert len(daemon.requests) == 1
+
+
+async def test_a_document_that_is_opened_is_read_ahead(
+    editor: InProcessEditor, daemon: StubDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_sync, "SETTLED_S", 0.0)
+    editor.open("a = 1\n")
+    await editor.ghost(0, 5)  # the daemon is there now
+    asked = len(daemon.requests)
+    editor.open("x = 1\ny = 2\n", "file:///other.py")
+    editor.open("def f():\n    pass\n", "file:///b.py")
+    await eventually(lambda: len(daemon.requests) > asked)
+    ahead = daemon.requests[-1]
+    assert (ahead["trigger"], ahead["max_tokens"], ahead["ghost"]) == ("background", 1, None)
+    assert ahead["context"]["prefix"] == "def f():\n    pass\n"
+    await editor.ghost(1, 4, "file:///b.py")
+    assert daemon.requests[-1]["document"] != ahead["document"], "it ends no real request"
+    assert [wire["context"]["path"] for wire in daemon.requests].count("other.py") == 0
+    assert len(daemon.requests) == asked + 2

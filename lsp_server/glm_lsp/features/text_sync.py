@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
+from glm_lsp.daemon_link import DaemonState
 from glm_lsp.features import configuration
 from glm_lsp.json_body import JsonObject
 from glm_lsp.params import (
@@ -16,9 +19,13 @@ from glm_lsp.params import (
     read_version,
 )
 from glm_lsp.rpc_errors import InvalidParams
+from glm_protocol.errors import GlmError
 
 if TYPE_CHECKING:
+    from glm_lsp.documents import Document
     from glm_lsp.server import LanguageServer
+
+SETTLED_S = 0.3  # after which a newly opened document is looked at
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +44,23 @@ def did_open(server: LanguageServer, params: JsonObject) -> None:
     server.completer.forget(uri)
     server.knowledge.begin(document)
     configuration.opened(server, document)
+    usable = document.unusable is None and not server.knowledge.is_secret(document)
+    ready = server.link is not None and server.link.status.state is DaemonState.READY
+    if usable and ready:
+        server.session.in_background(prefill_opened(server, document), "prefill")
+
+
+async def prefill_opened(server: LanguageServer, document: Document) -> None:
+    """Have it read ahead unless another document was opened at once, as when a session is
+    restored, or this one was typed in or closed."""
+    server.last_opened = document
+    version = document.version
+    await asyncio.sleep(SETTLED_S)
+    same = server.documents.get(document.uri) is document and document.version == version
+    enabled = server.document_settings.of(document.uri).enabled_for(document.language)
+    if server.last_opened is document and same and enabled and any(document.lines):
+        with contextlib.suppress(GlmError):  # nobody asked for it
+            await server.completer.prefill(document)
 
 
 def did_change(server: LanguageServer, params: JsonObject) -> None:
