@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from transformers import PreTrainedTokenizerFast
@@ -99,7 +99,7 @@ def write_glm4v(folder: Path) -> None:
     tokenizer = tokenizer_with(*marks, *more)
     ids = [tokenizer.convert_tokens_to_ids(mark) for mark in (*marks, *more)]
     template = chat_template("<|begin_of_image|><|image|><|end_of_image|>")
-    images = Glm4vImageProcessorPil(
+    images = cast("Any", Glm4vImageProcessorPil)(
         size={"shortest_edge": 8 * 8 * 4, "longest_edge": 2 * 32 * 32}, patch_size=8, merge_size=2
     )
     tokenizer.chat_template = template

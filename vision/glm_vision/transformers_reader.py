@@ -158,7 +158,7 @@ def _processor(folder: Path) -> Any:
     if is_torchvision_available() or "video_processor" not in kind.get_attributes():
         return _load(AutoProcessor, folder)
 
-    class PicturesOnly(kind):  # type: ignore[misc]
+    class PicturesOnly(kind):  # type: ignore[misc, valid-type]
         def check_argument_for_proper_class(self, name: str, given: Any) -> Any:
             return None if given is None else super().check_argument_for_proper_class(name, given)
 

@@ -26,8 +26,6 @@ ARROWS = "Which arrows?"
 BARS = "Where are the bars?"
 POINTS = "Where are the points?"
 SCREEN = "Which elements?"
-KIND = "Which kind?"
-KINDS = ("code", "diagram", "chart", "screen", "shapes")
 
 QUESTION_WORDS = (
     *("Question:", " Answer:", " Read line "),

@@ -1,8 +1,7 @@
 """A free question, and a description: what kind of picture it is, and what can be read off it.
 
-The language part of the model says the kind (`words.KIND`); the strategy of that kind does the
-reading, and plain sentences are put together here from what it found. Nothing is said that was not
-read, counted or located.
+Geometry says the kind; the strategy of that kind does the reading, and plain sentences are put
+together here from what it found. Nothing is said that was not read, counted or located.
 """
 
 from __future__ import annotations
@@ -10,34 +9,41 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 
-from glm_vision.drawn import words
-from glm_vision.tasks.conversation import Conversation, Outcome, Picture, Piece, Task
+from PIL import Image
+
+from glm_vision.arrow_ends import find_arrows
+from glm_vision.class_boxes import find_classes
+from glm_vision.lifelines import find_sequence
+from glm_vision.regions import saturation
+from glm_vision.tasks.conversation import Conversation, Outcome, Task
 from glm_vision.tasks.general import silent
 from glm_vision.tasks.mermaid import MermaidError, parse_mermaid
-from glm_vision.tasks.taught_charts import chart_task
-from glm_vision.tasks.taught_diagrams import diagram_task
+from glm_vision.tasks.taught_charts import COLOURED, chart_task, find_marks
+from glm_vision.tasks.taught_diagrams import diagram_task, find_boxes
 from glm_vision.tasks.taught_reading import error_task
-from glm_vision.tasks.taught_scenes import describe_task
-from glm_vision.tasks.taught_screens import screen_task
-from glm_vision.vision_model import Turn
+from glm_vision.tasks.taught_scenes import describe_task, things_of
+from glm_vision.tasks.taught_screens import find_elements, screen_task
+from glm_vision.text_lines import find_text
 
 LIMITS = (
     "This small model says what it reads, counts and finds; it does not reason about it."
     " For that add a larger one: `glm-lsp models add`."
 )
+MOST_BOXES = 60
 _NAMED = {"flowchart": "A flowchart", "sequence": "A sequence diagram", "class": "A class diagram"}
 _LABEL = re.compile(r">([^<>]+)<|placeholder=\"([^\"]+)\"|value=\"([^\"]+)\"")
 
 
 def question_task(conversation: Conversation) -> Task:
     """About the last picture."""
-    kind = yield from kind_of(conversation, conversation.pictures[-1])
-    task, told = _KINDS.get(kind, _KINDS["shapes"])
+    kind = kind_of(conversation.pictures[-1].image)
+    yield ""
+    task, told = _KINDS[kind]
     found = yield from silent(task(conversation))
     notes = [*found.notes, LIMITS]
-    if len(conversation.pictures) > 1 and kind != "shapes":
+    if len(conversation.pictures) > 1 and kind != "scene":
         notes.append("Only the last picture was looked at.")
     return Outcome(
         text=told(found),
@@ -48,12 +54,36 @@ def question_task(conversation: Conversation) -> Task:
     )
 
 
-def kind_of(conversation: Conversation, picture: Picture) -> Generator[Piece, None, str]:
-    """One of `words.KINDS`, by the model's own word; "" where it says something else."""
-    turn = Turn(role="user", text=words.KIND, pictures=(picture.image,))
-    answers = yield from conversation.ask_all([[turn]], max_tokens=8)
-    said = answers[0].strip()
-    return said if said in words.KINDS else ""
+def kind_of(image: Image.Image) -> str:
+    """text, diagram, chart, form or scene, by what geometry finds in it."""
+    found = find_boxes(image)
+    boxes = list(found.boxes)
+    if len(boxes) > 1 and len(boxes) < MOST_BOXES:
+        joined = any(len(one.parts) > 1 for one in find_classes(boxes))
+        if joined or find_sequence(found.lines, boxes) or find_arrows(found.lines, boxes):
+            return "diagram"
+    marks, _ = find_marks(image)
+    strokes = found.lines
+    axes = bool(strokes.size) and min(strokes.mean(axis=0).max(), strokes.mean(axis=1).max()) > 0.4
+    if len(marks) > 1 and axes:
+        return "chart"
+    colours = saturation(image)
+    things = [region for region in things_of(image)[:MOST_BOXES] if region.fill > 0.2]
+    large = [one for one in things if min(one.box[2] - one.box[0], one.box[3] - one.box[1]) >= 14]
+    coloured = [
+        one
+        for one in large
+        if colours[
+            one.runs[len(one.runs) // 2][0],
+            one.runs[len(one.runs) // 2][1] : one.runs[len(one.runs) // 2][2],
+        ].mean()
+        >= COLOURED
+    ]
+    if things and len(coloured) > 0.8 * len(things):
+        return "scene"
+    if any(element.kind in ("input", "button", "checkbox") for element in find_elements(image)):
+        return "form"
+    return "text" if find_text(image) is not None else "scene"
 
 
 def _told_text(found: Outcome) -> str:
@@ -103,9 +133,9 @@ def _counted(count: int, noun: str) -> str:
 
 Told = tuple[Callable[[Conversation], Task], Callable[[Outcome], str]]
 _KINDS: dict[str, Told] = {
-    "code": (error_task, _told_text),
+    "text": (error_task, _told_text),
     "diagram": (diagram_task, _told_diagram),
     "chart": (chart_task, _told_chart),
-    "screen": (screen_task, _told_screen),
-    "shapes": (describe_task, lambda found: found.text),
+    "form": (screen_task, _told_screen),
+    "scene": (describe_task, lambda found: found.text),
 }
