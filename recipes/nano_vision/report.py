@@ -133,7 +133,7 @@ def more_tables() -> list[str]:
         for name, found in screens.items()
     ]
     return [
-        "Real screenshots of this project's editors, pages and terminals (`bash scripts/screens.sh`,"
+        "Screenshots of this project's editors, pages and terminals (`bash scripts/screens.sh`,"
         " `glm-lsp eval vision --screens build/screens`): F1 of the words of a whole screen, and"
         " characters of single lines cut out of it, with their counts. Web pages have proportional"
         " letters of many sizes, which this model was never taught.",
