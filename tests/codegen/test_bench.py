@@ -236,7 +236,8 @@ def test_recorded_edits_are_read(tmp_path: Path) -> None:
     raw = {"path": "a.py", "language": "python", "text": "ad", "edits": edits}
     file.write_text(json.dumps(raw), encoding="utf-8")
     assert list(read_trace(file).states()) == [(0.0, "abc", "d"), (1.0, "a", "cd")]
-    for broken in ({**raw, "edits": edits[::-1]}, {**raw, "edits": [{}]}, []):
+    several: list[object] = [{**raw, "edits": edits[::-1]}, {**raw, "edits": [{}]}, []]
+    for broken in several:
         file.write_text(json.dumps(broken), encoding="utf-8")
         with pytest.raises(BadRequest, match="no trace"):
             read_trace(file)

@@ -105,6 +105,7 @@ def test_an_export_is_read_as_it_was_written(
     assert (folder / "model.safetensors").stat().st_size < 8_000_000
     assert json.loads((folder / "config.json").read_text())["glm_questions"]
     loaded = load_model(folder, dtype=torch.float32)
+    assert isinstance(loaded, CogVLMForCausalLM)
     wanted = network.state_dict()
     for name, tensor in loaded.state_dict().items():
         assert (tensor - wanted[name]).abs().max() <= wanted[name].abs().max() / 100, name
