@@ -171,13 +171,13 @@ def test_what_could_never_find_room_is_refused(small: Any) -> None:
 
 def test_memory_that_runs_out_in_a_step_costs_the_last_row_alone(small: Any) -> None:
     decoder = Decoder(small, PLACEMENT, chunk=200)
-    first: Any = decoder.begin([1] * 40, most=60)
+    first: Strand = decoder.begin([1] * 40, most=60)
     last: Any = decoder.begin([2] * 40, most=60)
     taken = [small.pool.take() for _ in range(small.pool.free - 4)]
     decoder.step([first, last])
     assert first.logits_V is not None
     assert last.logits_V is None
-    assert last.error is None, "it waits as long as others have work"
+    assert not last.error, "it waits as long as others have work"
     decoder.step([last])
     assert isinstance(last.error, EngineFailed)
     for page in taken:
