@@ -40,6 +40,7 @@ from glm_runtime.checkpoint import open_checkpoint
 from glm_runtime.decode import Decoder, out_of_memory
 from glm_runtime.engine import EngineInfo, EngineOptions
 from glm_runtime.hub_cache import cached_folder
+from glm_runtime.kv_on_disk import saved_prefixes
 from glm_runtime.kv_shelf import NoRoomNow
 from glm_runtime.model_registry import ModelRegistry
 from glm_runtime.placed_model import place_model
@@ -158,6 +159,10 @@ class CodeEngine:
             self._ahead.step()
         events, self._outbox = self._outbox, []
         return events
+
+    def rest(self) -> None:
+        """Nothing was asked for a while, or the worker ends: what it computed may be saved."""
+        self._decoder.save_idle()
 
     def _in_turn(self) -> list[AnswerRow]:
         """Rows of the next forward, the most urgent first, inside that the shortest prompt left.
@@ -280,7 +285,9 @@ def load_engine(options: EngineOptions, *, accelerator: Accelerator | None = Non
             f" {model.vocabulary_size}."
         )
     threads = None if options.threads else ThreadCount(most=placed.most_threads)
-    decoder = Decoder(model, placement, threads=threads)
+    numbers = f"{placement.dtype_name} {placed.backend}"
+    saved = saved_prefixes(user_folders().saved_prefixes, checkpoint, model, numbers)
+    decoder = Decoder(model, placement, threads=threads, saved=saved)
     decoder.warm_up()
     parts = ModelParts(
         model=spec.name,

@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable
 
@@ -23,10 +24,11 @@ from glm_daemon.pipe import Decoder, Message, encode
 from glm_protocol.answers import Chunk
 from glm_protocol.errors import EngineFailed, GlmError, ModelUnusable
 from glm_protocol.requests import AnyRequest, request_from_wire
-from glm_runtime.engine import Engine, EngineOptions
+from glm_runtime.engine import Engine, EngineOptions, Rests
 
 WorkerEngine = Engine[AnyRequest, Chunk]
 READ_SIZE = 1 << 18
+QUIET_S = 3.0  # after the last work, until an engine may rest
 
 
 class PipeEnd:
@@ -39,9 +41,9 @@ class PipeEnd:
     def send(self, message: Message) -> None:
         self._connection.sendall(encode(message))
 
-    def receive(self, *, wait: bool) -> list[Message]:
-        """Messages at hand; with `wait`, blocks until some bytes came."""
-        readable, _, _ = select.select([self._connection], [], [], None if wait else 0.0)
+    def receive(self, *, wait: float | None) -> list[Message]:
+        """Messages at hand; else blocks until some bytes came, `wait` seconds or for ever."""
+        readable, _, _ = select.select([self._connection], [], [], wait)
         if not readable:
             return []
         data = self._connection.recv(READ_SIZE)
@@ -70,15 +72,36 @@ def serve(pipe: PipeEnd, engine: WorkerEngine) -> None:
 
     `engine.info` is said again when it changed: a missing operator may have moved the model."""
     told = engine.info
+    rest_at: float | None = None  # None: it rested, and nothing was done since
     while True:
-        for message in pipe.receive(wait=not engine.busy):
-            _obey(message, pipe, engine)
+        try:
+            for message in pipe.receive(wait=_patience(engine, rest_at)):
+                _obey(message, pipe, engine)
+        except EOFError:
+            _rest(engine)
+            raise
         if engine.busy:
             for request_id, outcome in engine.step():
                 pipe.send(_outcome(request_id, outcome))
             if engine.info != told:
                 told = engine.info
                 pipe.send({"op": "info", "info": told.to_wire()})
+            rest_at = time.monotonic() + QUIET_S
+        elif rest_at is not None and time.monotonic() >= rest_at:
+            _rest(engine)
+            rest_at = None
+
+
+def _patience(engine: WorkerEngine, rest_at: float | None) -> float | None:
+    """Seconds to wait for a message; None: for ever."""
+    if engine.busy:
+        return 0.0
+    return None if rest_at is None else max(0.0, rest_at - time.monotonic())
+
+
+def _rest(engine: WorkerEngine) -> None:
+    if isinstance(engine, Rests):
+        engine.rest()
 
 
 def _obey(message: Message, pipe: PipeEnd, engine: WorkerEngine) -> None:
@@ -123,7 +146,7 @@ def run(connection: socket.socket) -> int:
     try:
         messages: list[Message] = []
         while not messages:
-            messages = pipe.receive(wait=True)
+            messages = pipe.receive(wait=None)
         engine = load(messages[0])
         pipe.send({"op": "ready", "info": engine.info.to_wire()})
         stage = "broken"

@@ -1,6 +1,6 @@
 """Where things live on disk, computed from the environment alone; nothing is created here.
 
-`GLM_LSP_HOME` (models, adapters, index, jobs) and `GLM_LSP_RUNTIME` (socket, lock, log) move
+`GLM_LSP_HOME` (models, adapters, index, jobs, kv) and `GLM_LSP_RUNTIME` (socket, lock, log) move
 the two folders, so that tests never meet a user's daemon. Invariant: no fallback to a folder
 that other users can write, such as /tmp.
 """
@@ -34,6 +34,11 @@ class Folders:
     @property
     def log(self) -> Path:
         return self.runtime / "daemon.log"
+
+    @property
+    def saved_prefixes(self) -> Path:
+        """Keys and values of prompts, for the first one after a restart."""
+        return self.home / "kv"
 
     @property
     def registry(self) -> Path:

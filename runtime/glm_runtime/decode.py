@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from glm_protocol.errors import EngineFailed
 from glm_runtime.causal_model import CausalModel, RowTokens
 from glm_runtime.drafting import WIDEST, DraftPace, Guesses, Repetition
+from glm_runtime.kv_on_disk import SavedPrefixes
 from glm_runtime.kv_shelf import KVShelf
 from glm_runtime.native.native_placement import CPU, NativePlacement
 from glm_runtime.strand import Strand
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 SMALLEST_CHUNK, FIRST_CHUNK, LARGEST_CHUNK = 64, 128, 512
 LONGEST_CHUNK_S, SHORTEST_CHUNK_S = 0.04, 0.012
 ROWS = 4  # of a model that computes them one after another
+WORTH_SAVING_S = 0.5  # of prefill that a file of keys and values spares
 _LOAD_EVERY_S = 0.25  # between two looks at what the rest of the machine does
 
 
@@ -61,20 +63,23 @@ class Decoder:
         chunk: int | None = None,
         threads: ThreadCount | None = None,
         rows: int | None = None,
+        saved: SavedPrefixes | None = None,
     ) -> None:
         """`chunk`: a fixed size, in tokens; `threads` None: the model's count is left as it is.
-        `rows`: strands at once; None: what the model allows."""
+        `rows`: strands at once; None: what the model allows. `saved`: keys and values on disk."""
         self._model: Any = model
         self._together = hasattr(model, "forward_rows")
         self._threads = threads
         self._looked_at_load = float("-inf")
         self._chunk = FIRST_CHUNK if chunk is None else chunk
         self._chunk_is_fixed = chunk is not None
-        self.rows = int(rows or getattr(model, "most_rows", ROWS))
+        most: int = getattr(model, "most_rows", ROWS)
+        self.rows = rows or most
         self.placement: Placement | NativePlacement = placement
         self.notes: tuple[str, ...] = placement.notes
         self.pace = DraftPace()
-        self._shelf = KVShelf(model, rows=self.rows)
+        self._shelf = KVShelf(model, rows=self.rows, saved=saved)
+        self._prefill_speed: float | None = None  # running mean of tokens a second
         self.steps = 0  # of single strands after their prompts, which guesses make fewer
         self.tokens = 0  # that ended strands went on by in them
 
@@ -135,6 +140,12 @@ class Decoder:
         else:
             self._shelf.give_back(strand.cache)
 
+    def save_idle(self) -> None:
+        """Nobody asks for anything: what would take long to compute again is written to disk, where
+        there is a place. Short prompts of a quick model are not worth a file."""
+        if self._prefill_speed is not None:
+            self._shelf.save(int(WORTH_SAVING_S * self._prefill_speed))
+
     def step(self, strands: Sequence[Strand], *, chunk: int | None = None) -> None:
         """One forward for strands without logits, the most urgent first. Those of a prompt share
         one chunk, of `chunk` tokens at most. Afterwards each has logits, an error, or more to
@@ -153,6 +164,9 @@ class Decoder:
             for portion in portions:
                 self._compute_alone(portion)
         seconds = time.perf_counter() - began
+        if prefill and prefill == computed:
+            before = self._prefill_speed or prefill / seconds
+            self._prefill_speed = 0.8 * before + 0.2 * prefill / seconds
         if prefill == self._chunk and not self._chunk_is_fixed:
             self._chunk = next_chunk(self._chunk, seconds)
         if prefill == 0 and computed + guessed <= WIDEST:

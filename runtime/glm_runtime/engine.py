@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from glm_protocol.errors import GlmError
 
@@ -71,6 +71,15 @@ class Engine(Protocol[RequestT_contra, ChunkT_co]):
 
     def cancel(self, request_id: str) -> None:
         """Forget a request: it gives no more chunks, no end either. Unknown ids are ignored."""
+        ...
+
+
+@runtime_checkable
+class Rests(Protocol):
+    """An engine that has something to do when nothing was asked for a while."""
+
+    def rest(self) -> None:
+        """A short piece of work that nobody waits for; also asked when the worker ends."""
         ...
 
 

@@ -6,6 +6,9 @@ prompt that begins like another conversation shares its pages, the partly filled
 prefixes: a page with several holders is a branch's beginning. Only conversations of the same
 tenant and the same adapter meet, so that nobody can time a stranger's prompt.
 
+What is not held may lie on disk (`kv_on_disk.py`), for the nameless tenant alone, who is the user
+of this machine: it is looked for where a beginning is to be computed.
+
 A conversation at work is never cut or dropped by another. A new one is admitted when the pages
 that all of them may still need are there: idle ones go for it, least recently used first.
 """
@@ -19,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from glm_protocol.errors import EngineFailed
 from glm_runtime.causal_model import CausalModel
 from glm_runtime.kv_cache import KVCache, common_length
+from glm_runtime.kv_on_disk import SavedPrefixes
 from glm_runtime.native.engine_library import PAGE
 
 if TYPE_CHECKING:
@@ -52,8 +56,11 @@ class _Kept:
 class KVShelf:
     """Most recently used first. `rows`: conversations that may be at work at once."""
 
-    def __init__(self, model: CausalModel, *, rows: int) -> None:
+    def __init__(
+        self, model: CausalModel, *, rows: int, saved: SavedPrefixes | None = None
+    ) -> None:
         self._model: Any = model
+        self._saved = saved
         self._pool = getattr(model, "pool", None)  # without one a conversation has its own memory
         self._bound = rows if self._pool is None else MOST
         self._held: list[_Kept] = []
@@ -87,7 +94,18 @@ class KVShelf:
                 "There is not enough memory for keys and values of so long a request.",
                 remedy="Send less text, or close other programs and restart.",
             )
+        if self._saved is not None and not tenant:
+            self._saved.recall(kept.cache, prompt, lora)
         return kept.cache
+
+    def save(self, least: int) -> None:
+        """Write what is idle and at least so many tokens long to disk, if there is a place."""
+        if self._saved is not None:
+            self._saved.keep(
+                (kept.cache, kept.lora)
+                for kept in self._held
+                if not kept.tenant and kept.most is None and len(kept.cache.tokens) >= least
+            )
 
     def give_back(self, cache: KVCache) -> None:
         """It is at work no more; what it holds is kept for a prompt that begins like it."""

@@ -514,7 +514,7 @@ using namespace glm;
 #define EXPORT extern "C" __attribute__((visibility("default")))
 #endif
 
-EXPORT int32_t glm_abi(void) { return 1; }
+EXPORT int32_t glm_abi(void) { return 2; }
 
 // Name of the kernels at `place` in the list of those that run here, best first; null at its end.
 EXPORT const char* glm_kernels(int32_t place) {
@@ -624,15 +624,9 @@ EXPORT void glm_page_copy(Model* m, int32_t from, int32_t to) {
   memcpy(pool + to * m->page_elements, pool + from * m->page_elements, m->page_elements * 2);
 }
 
-// Memory of a page goes back to the system; it reads as zeros then.
-EXPORT void glm_page_drop(Model* m, int32_t page) {
-#if defined(__linux__)
-  size_t bytes = m->page_elements * 2;
-  if (m->pool.mapped && bytes % 4096 == 0)
-    madvise(m->pool.as<char>() + page * bytes, bytes, MADV_DONTNEED);
-#else
-  (void)m, (void)page;
-#endif
+// Where a page lies, `glm_page_bytes` long: to be written to a file, or read from one.
+EXPORT void* glm_page_at(Model* m, int32_t page) {
+  return m->pool.as<uint16_t>() + page * m->page_elements;
 }
 
 // Number of a new adapter, or -1.

@@ -15,7 +15,7 @@ from glm_runtime.native.engine_build import NoCompiler, built_library
 
 SWITCH = "GLM_LSP_NATIVE"
 KERNELS = "GLM_LSP_KERNELS"
-ABI = 1
+ABI = 2
 PAGE = 16  # tokens
 
 
@@ -58,7 +58,7 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
     "glm_pages_set": (c_int32, (c_void_p, c_int64)),
     "glm_page_bytes": (c_int64, (c_void_p,)),
     "glm_page_copy": (None, (c_void_p, c_int32, c_int32)),
-    "glm_page_drop": (None, (c_void_p, c_int32)),
+    "glm_page_at": (c_void_p, (c_void_p, c_int32)),
     "glm_adapter_new": (c_int32, (c_void_p,)),
     "glm_adapter_set": (c_int32, (c_void_p, *(c_int32,) * 5, c_void_p, c_void_p)),
     "glm_adapter_free": (None, (c_void_p, c_int32)),

@@ -106,6 +106,7 @@ class NativeModel:
         if library.glm_pages_set(handle, pages) != 0:
             raise MemoryError("no memory for keys and values")
         self.pool = PagePool(pages)
+        self.page_bytes = int(library.glm_page_bytes(handle))
         weakref.finalize(self, library.glm_model_free, handle)
 
     @property
@@ -125,7 +126,7 @@ class NativeModel:
     @property
     def kv_bytes(self) -> int:
         """Of the most pages that were ever held; others take no memory yet."""
-        return int(self._library.glm_page_bytes(self._handle)) * self.pool.most_held
+        return self.page_bytes * self.pool.most_held
 
     def use_threads(self, count: int) -> None:
         self.threads = max(1, count)
@@ -143,6 +144,30 @@ class NativeModel:
 
     def _copy_page(self, source: int, target: int) -> None:
         self._library.glm_page_copy(self._handle, source, target)
+
+    def copy_pages(self, store: NativeStore, count: int) -> NDArray[np.uint8]:
+        """The first `count` pages of a store, [page, byte]."""
+        assert count * PAGE <= store.length
+        pages = np.empty((count, self.page_bytes), np.uint8)
+        for number, page in enumerate(store.pages[:count]):
+            ctypes.memmove(pages[number].ctypes.data, self._page_at(page), self.page_bytes)
+        return pages
+
+    def append_pages(self, store: NativeStore, pages: NDArray[np.uint8]) -> None:
+        """Copy pages behind the whole ones that a store holds.
+
+        Raises MemoryError where no page is free; what was kept stays.
+        """
+        assert store.length % PAGE == 0
+        assert pages.shape[1] == self.page_bytes
+        first, total = store.length // PAGE, store.length + len(pages) * PAGE
+        store.reserve(total)
+        for page, own in zip(np.ascontiguousarray(pages), store.pages[first:], strict=True):
+            ctypes.memmove(self._page_at(own), page.ctypes.data, self.page_bytes)
+        store.length = total
+
+    def _page_at(self, page: int) -> int:
+        return int(self._library.glm_page_at(self._handle, page))
 
     def move(self, device: torch.device, dtype: torch.dtype) -> None:
         raise NotImplementedError(f"the native engine stays on the CPU, asked for {device} {dtype}")
