@@ -19,6 +19,13 @@ _FIELD = {"java": re.compile(r" {4}(?:private |public )?[^ /*].*;"),
 _END = {"java": "    }", "cpp": "    }", "go": "}"}
 
 
+def put_together(text: str, target: str) -> str:
+    """A whole answer with its lines in the target's order."""
+    fields = ClassFields(target=target)
+    lines = [out for line in text.split("\n") for out in fields.take(line)]
+    return "\n".join([*lines, *fields.finish()])
+
+
 @dataclass(kw_only=True)
 class ClassFields:
     """Lines of one answer in, lines in the target's order out; all is passed on in the end."""
@@ -49,6 +56,10 @@ class ClassFields:
             return [*self._close(), line]
         return [line]
 
+    def moves(self, line: str) -> bool:
+        """Whether this line, the next one, declares a field that goes before the constructor."""
+        return bool(self._head) and _FIELD[self.target].fullmatch(line) is not None
+
     def _constructs(self, line: str) -> bool:
         if self.target == "go":
             return line.startswith(f"func New{self._title}(")
@@ -58,8 +69,7 @@ class ClassFields:
     def _inside(self, line: str) -> list[str]:
         if line == _END[self.target]:
             return [*self._flush(), line]
-        fits = _FIELD[self.target].fullmatch(line) is not None
-        (self._fields if fits else self._body).append(line)
+        (self._fields if self.moves(line) else self._body).append(line)
         return []
 
     def _close(self) -> list[str]:

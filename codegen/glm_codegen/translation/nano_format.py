@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
+from glm_codegen.translation.body_comments import Notes, without_notes
 from glm_codegen.translation.outline import Outline, outline
 from glm_codegen.translation.placeholders import PlaceholderDecoder, PlaceholderTokens
 
@@ -45,11 +46,15 @@ _UNTYPED = {
 
 @dataclass(frozen=True, kw_only=True)
 class NanoPrompt:
-    """The start of a translation: ids to prefill, and the lines to be forced after them."""
+    """The start of a translation: ids to prefill, and the lines to be forced after them.
+
+    `outline` has no comments inside bodies: they are `notes`.
+    """
 
     token_ids: tuple[int, ...]
     lines: tuple[tuple[int, ...], ...]
     outline: Outline
+    notes: Notes
 
 
 class NanoTranslateFormat:
@@ -88,10 +93,10 @@ class NanoTranslateFormat:
 
     def render(self, code: str, source: str, target: str) -> NanoPrompt:
         """Prompt of one unit. Raises KeyError for a language that is not in `LABELS`."""
-        found = self.outline(code, source)
+        found, notes = without_notes(self.outline(code, source), source)
         lines = tuple(tuple(self.line_ids(line)) for line in found.lines)
         ids = self.opening(found, source, target)
-        return NanoPrompt(token_ids=tuple(ids), lines=lines, outline=found)
+        return NanoPrompt(token_ids=tuple(ids), lines=lines, outline=found, notes=notes)
 
     def decoder(self) -> PlaceholderDecoder:
         """Decoder of one answer."""

@@ -54,6 +54,12 @@ class Outline:
         return "\n".join(self.lines)
 
     @property
+    def shown(self) -> frozenset[int]:
+        """Placeholders that stand in its lines."""
+        text = self.text
+        return frozenset(number for number in self.entries if mark(number) in text)
+
+    @property
     def comments(self) -> str:
         """Placeholders of comments."""
         kept = self.entries.items()

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glm_codegen.translation.class_fields import ClassFields
+from glm_codegen.translation.body_comments import NotePlacer
+from glm_codegen.translation.class_fields import ClassFields, put_together
 from glm_codegen.translation.line_faults import faults, unclosed
 from glm_codegen.translation.nano_format import NanoPrompt, NanoTranslateFormat
 from glm_codegen.translation.restore import Restorer
@@ -58,6 +59,8 @@ class OutlineAnswer:
         self.ended = False
         self._form, self._sampler, self._outline = form, sampler, prompt.outline
         self._class_fields = ClassFields(target=restorer.target)
+        self._notes = NotePlacer(restorer.target, self._class_fields.moves)
+        self._noted = prompt.notes
         self._lines = list(reversed(prompt.lines))
         self._forced: list[int] = []
         self._closing = False
@@ -71,7 +74,7 @@ class OutlineAnswer:
             form.system,
             form.answer,
             form.close,
-            *form.placeholders.ids_without(prompt.outline.entries),
+            *form.placeholders.ids_without(prompt.outline.shown),
         }
         self._never = np.array(sorted(never))
         self._force_line()
@@ -80,6 +83,7 @@ class OutlineAnswer:
         """Queue the next line of the source, or what says that there is none."""
         self._chunk = 0
         self._line += 1
+        self._notes.expect(len(self._decoder.text), self._noted.get(self._line, ()))
         if self._lines:
             self._forced += [*self._lines.pop(), self._form.answer]
         else:
@@ -136,9 +140,10 @@ class OutlineAnswer:
     def _judge(self) -> None:
         """Look at what was said of the lines since the last that had a translation."""
         said = self._decoder.text[self._judged :]
-        braces = self._closing and self.restorer.target != "python"
-        if braces and (left_open := unclosed(self._decoder.text)):
-            self.faulty[self._line] = left_open
+        if self._closing and self.restorer.target != "python":
+            whole = put_together(self._decoder.text, self.restorer.target)
+            if left_open := unclosed(whole):
+                self.faulty[self._line] = left_open
         if not said.strip():
             return
         self._judged = len(self._decoder.text)
@@ -162,7 +167,9 @@ class OutlineAnswer:
         """The last line, and what waited for it."""
         self.add("")
         last = self._take(self._decoder.text[self._given :])
-        return last + self._restored(self._class_fields.finish())
+        rest = self._notes.finish()
+        rest = [out for line in rest for out in self._class_fields.take(line)]
+        return last + self._restored([*rest, *self._class_fields.finish()])
 
     def stop_by_model(self) -> str:
         """The last line."""
@@ -170,9 +177,13 @@ class OutlineAnswer:
 
     def _take(self, text: str) -> str:
         """Whole lines, each of which begins with its line end."""
-        self._given += len(text)
-        lines = text.removeprefix("\n").split("\n") if text else []
-        return self._restored([out for line in lines for out in self._class_fields.take(line)])
+        shown: list[str] = []
+        start, self._given = self._given, self._given + len(text)
+        for line in text.removeprefix("\n").split("\n") if text else ():
+            for out in self._notes.place(start, line):
+                shown += self._class_fields.take(out)
+            start += len(line) + 1
+        return self._restored(shown)
 
     def _restored(self, lines: list[str]) -> str:
         """Lines as they are shown; the answer's very first has no line end before it."""

@@ -36,6 +36,7 @@ _PARAMS = {
     "java": (rf"(?:static )?(?:(\S.*) )?{_M}\((.*)\) \{{", rf"(.+) ({_M})"),
     "go": (rf"func (?:\(\w+ \* ?{_M}\) )?(?:New)?{_M}\((.*)\) ?(.*?) ?\{{", rf"({_M}) (.+)"),
 }
+_MADE = re.compile(rf"func New({_M})\(.*\) (.*) \{{")  # Go's constructors
 _HEADS = {
     language: (re.compile(head), re.compile(one)) for language, (head, one) in _PARAMS.items()
 }
@@ -72,6 +73,7 @@ class TypeLedger:
         self._source, self._target, self._texts = source, target, texts
         self._kinds: dict[str, Kind] = {}
         self._returns: Kind = UNKNOWN
+        self._constructs = False
         self._wrong = 0
 
     @property
@@ -102,6 +104,11 @@ class TypeLedger:
         text = text.removeprefix("} else ").removeprefix("else ")
         head = head_types(text, self._target)
         if head is not None and not text.startswith(("if", "for", "while", "return", "new", "} ")):
+            made = _MADE.fullmatch(text)
+            self._constructs = made is not None
+            self._wrong += (
+                made is not None and made.group(2).replace(" ", "") != f"*{made.group(1)}"
+            )
             self._head(head, wanted)
         elif text.startswith(("class ", "type ", "{")) or text.endswith("struct {"):
             return
@@ -185,6 +192,7 @@ class TypeLedger:
             if line.startswith("\t"):  # a field
                 self._declare("." + found.group(1), read_type(found.group(2), "go"))
         elif found := re.fullmatch(rf"({_M}): (.+),", text):
+            self._wrong += not self._constructs  # a field's value belongs to the literal made there
             self._kind(found.group(2), self._kinds.get("." + found.group(1), UNKNOWN))
         else:
             self._statement(text)

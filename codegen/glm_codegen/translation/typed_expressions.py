@@ -26,6 +26,7 @@ _TOKENS = re.compile(
     r"\s*(0\.[\ue000-\ue0ff]|0[\ue000-\ue0ff]|\d+\.\d+|\d+|\"[^\"]*\"|'[^']*'|[\ue000-\ue0ff]|\w+"
     r"|&&|\|\||[=!<>]=|\.\.\.|->|::|<-|.)"
 )
+_VERBS = re.compile(r"%[-+.\d]*([a-z])")
 _LEVELS = {"||": 1, "&&": 2, "==": 3, "!=": 3, "<": 4, ">": 4, "<=": 4, ">=": 4,
            "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}  # fmt: skip
 _TEXT = {"length": INT, "charAt": CHAR, "substring": STR, "equals": BOOL, "isEmpty": BOOL,
@@ -221,7 +222,16 @@ class ExpressionReader:
         return found
 
     def _call(self, name: str) -> Kind:
+        pattern = self._tokens[self._at + 1] if self._at + 1 < len(self._tokens) else ""
         given = self._arguments()
+        if name == "fmt.Sprintf":
+            verbs = _VERBS.findall(pattern)
+            self.wrong += pattern[:1] == '"' and len(verbs) != len(given) - 1
+            self.wrong += sum(
+                kind[0] != "?" and (kind == STR) != (verb == "s")
+                for verb, kind in zip(verbs, given[1:], strict=False)
+                if verb in "ds"
+            )
         wanted, result = _CALLS.get(name, ("", UNKNOWN))
         self.wrong += name not in _CALLS and name not in _BUILTIN and name.islower()
         first = given[0] if given else UNKNOWN
@@ -279,7 +289,7 @@ class ExpressionReader:
             return UNKNOWN
         if colon:
             return kind
-        return kind[-1] if kind[0] in ("list", "map") else UNKNOWN
+        return CHAR if kind == STR else kind[-1] if kind[0] in ("list", "map") else UNKNOWN
 
     def _method(self, kind: Kind, name: str) -> Kind:
         given = self._arguments()

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from glm_codegen.translation.class_fields import ClassFields
+from glm_codegen.translation.class_fields import put_together
 
 
 def put(target: str, text: str) -> str:
-    fields = ClassFields(target=target)
-    lines = [out for line in text.split("\n") for out in fields.take(line)]
-    return "\n".join([*lines, *fields.finish()])
+    return put_together(text, target)
 
 
 GO = """type Lamp struct {

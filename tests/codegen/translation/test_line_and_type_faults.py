@@ -75,6 +75,12 @@ PYTHON_HEAD = f"def {A}({B}: list[int], {C}: str) -> int:"
         ("go", f"\tif slices.Contains({C}, 3) {{", True),
         ("go", f"\tfor _, \ue005 := range {B} {{", False),
         ("go", f"\tif _, ok := {B}[0]; ok {{", True),
+        ("go", f"\tif {C}[0] == \"x\" {{", True),
+        ("go", f"\tif {C}[0] == 'x' {{", False),
+        ("go", f"\t\t{B}: {C},", True),
+        ("go", f'\treturn len(fmt.Sprintf("%d", {C}))', True),
+        ("go", f'\treturn len(fmt.Sprintf("%s %d", {C}))', True),
+        ("go", f'\treturn len(fmt.Sprintf("%s %d", {C}, {B}[0]))', False),
     ],
 )  # fmt: skip
 def test_expressions_are_read_with_the_types_that_were_declared(
@@ -83,6 +89,13 @@ def test_expressions_are_read_with_the_types_that_were_declared(
     ledger = TypeLedger("python", target, {})
     assert ledger.faults(PYTHON_HEAD, GO_HEAD if target == "go" else JAVA_HEAD) == 0
     assert bool(ledger.faults("", line)) is wrong
+
+
+def test_gos_constructors_give_what_they_make() -> None:
+    ledger = TypeLedger("javascript", "go", {})
+    assert ledger.faults("", f"func New{A}({B} int) *{A} {{") == 0
+    assert ledger.faults("", f"\t\t{C}: {B},") == 0
+    assert ledger.faults("", f"func New{A}({B} int) bool {{")
 
 
 def test_heads_keep_the_types_of_the_source() -> None:
