@@ -92,8 +92,9 @@ def _is_being_built(options: EngineOptions) -> bool:
     """Compiling takes 15 s, and nobody shall wait for it whom torch can serve meanwhile.
 
     Raises NoCompiler."""
-    off = os.environ.get(SWITCH) == "0"
-    if off or options.dtype in BITS or not find_spec("torch") or found_library() is not None:
+    if os.environ.get(SWITCH) == "0":
+        raise NoCompiler(f"{SWITCH}=0 turns it off")
+    if options.dtype in BITS or not find_spec("torch") or found_library() is not None:
         return False
     build_for_the_next_start()
     return True
