@@ -48,6 +48,11 @@ class TextBlock:
     ascent: float
     regular: float  # share of the ink in step with the pitch, times the root of the characters
 
+    @property
+    def in_step(self) -> float:
+        """Share of the ink in step with the pitch, however long the text is."""
+        return float(self.regular / max(1, sum(line.columns for line in self.lines)) ** 0.5)
+
 
 def ink_of(picture: Image.Image) -> Ink:
     """Distance from the ground's colour, the commonest one of the picture."""
@@ -79,13 +84,25 @@ def find_text(picture: Image.Image, *, size: LetterSize | None = None) -> TextBl
     if found is None:
         return None
     ink, marked, bands, height = found
+    return block_of(ink, marked, bands, height=height, size=size)
+
+
+def block_of(
+    ink: Ink,
+    marked: np.ndarray,
+    bands: list[tuple[int, int]],
+    *,
+    height: float,
+    size: LetterSize | None = None,
+) -> TextBlock:
+    """Lines whose rows (`bands`) are known, as text in one fixed-width font."""
     presence = _presence(ink, bands, height)
     grid = _widths(height, len(presence)) if size is None else np.array([size.pitch])
     waves, strength = _spectrum(presence, grid)
     best = _best(grid, strength, height)
     pitch = float(grid[best])
     phase = _phase(waves[best], pitch)
-    baselines = [_baseline(ink, band) for band in bands]
+    baselines = [baseline_of(ink, band) for band in bands]
     ascent = _ascent(baselines, bands, pitch) if size is None else size.ascent
     extents = [_extent(marked, band) for band in bands]
     first = min(start for start, _ in extents)
@@ -93,13 +110,18 @@ def find_text(picture: Image.Image, *, size: LetterSize | None = None) -> TextBl
     lines = _lines(baselines, extents, left=left, pitch=pitch)
     characters = sum(line.columns for line in lines)
     return TextBlock(
-        ink=Image.fromarray((255 * ink + 0.5).astype(np.uint8), "L"),
+        ink=grey_of(ink),
         lines=lines,
         left=left,
         pitch=pitch,
         ascent=ascent,
         regular=float(strength[best]) * characters**0.5,
     )
+
+
+def grey_of(ink: Ink) -> Image.Image:
+    """As a picture, 255 where ink is 1."""
+    return Image.fromarray((255 * np.minimum(ink, 1) + 0.5).astype(np.uint8), "L")
 
 
 def common_size(pictures: Sequence[Image.Image]) -> LetterSize | None:
@@ -119,7 +141,7 @@ def common_size(pictures: Sequence[Image.Image]) -> LetterSize | None:
         total += _spectrum(presence, grid)[1] * (presence > 0).sum()
     pitch = float(grid[_best(grid, total, height)])
     tallest = max(
-        _ascent([_baseline(ink, band) for band in bands], bands, pitch)
+        _ascent([baseline_of(ink, band) for band in bands], bands, pitch)
         for ink, _, bands, _ in found
     )
     return LetterSize(pitch=pitch, ascent=tallest)
@@ -136,7 +158,7 @@ def _find_bands(
     """Ink, where it is marked, the rows of each line, and the height of a line."""
     ink = ink_of(picture)
     marked = ink > MARK
-    bands = _bands(marked)
+    bands = row_bands(marked)
     if not bands:
         return None
     height = float(np.median([bottom - top for top, bottom in bands]))
@@ -165,7 +187,7 @@ def _without_rules(ink: Ink) -> Ink:
     return ink
 
 
-def _bands(marked: np.ndarray) -> list[tuple[int, int]]:
+def row_bands(marked: np.ndarray) -> list[tuple[int, int]]:
     """(top, bottom) of runs of rows with ink; dots of i and the like are joined to their line."""
     rows = marked.any(axis=1)
     edges = np.flatnonzero(np.diff(np.r_[False, rows, False].astype(np.int8)))
@@ -249,7 +271,7 @@ def _phase(wave: complex, pitch: float) -> float:
     return float((centre - pitch / 2) % pitch)
 
 
-def _baseline(ink: Ink, band: tuple[int, int]) -> float:
+def baseline_of(ink: Ink, band: tuple[int, int]) -> float:
     """The row under which most ink ends; descenders hang below it."""
     top, bottom = band
     rows = ink[top:bottom].sum(axis=1)
