@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
+from glm_codegen.completion_attempts import CompletionAttempts
 from glm_codegen.completion_memory import TAIL
-from glm_codegen.completion_text import CompletionText
 from glm_codegen.cutting.candidate import Candidate
 from glm_codegen.ghost_attempts import GhostAttempts
-from glm_codegen.guided_chooser import GuidedChooser
+from glm_codegen.guided_chooser import Said
 from glm_codegen.last_suggestions import Suggestion
 from glm_codegen.model_context import clean, for_prompt, to_model
 from glm_codegen.prompt_formats.fim_transcoder import read_marked_up
 from glm_codegen.prompt_formats.prompt_format import Prompt
 from glm_codegen.row_plan import ModelParts, RowPlan
-from glm_codegen.text_stream import TextStream
-from glm_codegen.token_healing import HealedText, roll_back
-from glm_protocol.answers import FinishReason
-from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest, Snippet
+from glm_codegen.token_healing import roll_back
+from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest
 from glm_protocol.errors import PromptTooLong
-from glm_protocol.request_fields import Trigger
 from glm_runtime.drafting import Expected, Guesses, Repetition
-from glm_runtime.sampling import Sampler, Sampling
 from glm_runtime.token_memory import LONGEST
 
 PROMPT_LIMIT = 4096  # tokens: beyond it a prompt costs more time than it adds to a completion
@@ -44,9 +39,11 @@ def plan_completion(request: CompletionRequest, parts: ModelParts) -> RowPlan:
     )
     mode = parts.parse_check.mode_at(cleaned.context, request.mode, request.document)
     last = parts.suggestions.agreeing(request, cleaned.context, mode)
-    if last is not None and len(last.prompt.token_ids) <= room:
-        rolled = replace(cleaned.context, prefix=last.context.prefix)
-        typed, prompt = cleaned.context.prefix[len(rolled.prefix) :], last.prompt
+    if last is not None and len(last.prompt.token_ids) > room:
+        last = None  # more is to be written than was then
+    if last is not None:
+        rolled = replace(cleaned.context, prefix=last.prefix)
+        typed, prompt = cleaned.context.prefix[len(last.prefix) :], last.prompt
     else:
         rolled, typed = roll_back(cleaned.context, parts.vocabulary)
         prompt = _render(for_prompt(rolled, for_snippets), mode, parts, room)
@@ -67,90 +64,38 @@ def plan_completion(request: CompletionRequest, parts: ModelParts) -> RowPlan:
         if request.ghost is None
         else GhostAttempts(request.ghost, request.trigger, place, parts.parse_check)
     )
-    firsts: set[int] = set()
 
-    told: list[str] = []  # the text to take, once it is known
+    def following(text: str) -> Sequence[int]:
+        """The prompt where a text was taken."""
+        taken = replace(cleaned.context, prefix=cleaned.context.prefix + clean(text))
+        rolled_back, _ = roll_back(taken, parts.vocabulary)
+        return _render(for_prompt(rolled_back, for_snippets), mode, parts, room).token_ids
 
-    def after() -> Sequence[int] | None:
-        """The prompt where the answer was taken."""
-        if not told or not told[0]:
-            return None
-        taken = replace(cleaned.context, prefix=cleaned.context.prefix + clean(told[0]))
-        following, _ = roll_back(taken, parts.vocabulary)
-        return _render(for_prompt(following, for_snippets), mode, parts, room).token_ids
-
-    def attempt() -> RowPlan:
-        sampling = Sampling(temperature=request.temperature, top_p=request.top_p, seed=request.seed)
-        chooser = GuidedChooser(
-            Sampler(sampling),
-            TextStream(parts.tokenizer, prompt.token_ids),
-            vocabulary=parts.vocabulary,
-            memory=memory,
-            typed=typed,
-            avoid=firsts,
-            ends=parts.stop_ids | prompt.stop_ids,
-        )
-        text = CompletionText(
-            cleaned.context,
-            mode=mode,
-            stops=(*_stop_texts(prompt), *(_unix(stop) for stop in request.stop)),
-        )
-
-        def taken(said: str, finish: FinishReason) -> None:
-            if chooser.first is not None:
-                firsts.add(chooser.first)
-            if ghost is not None:
-                unfinished = finish is not FinishReason.STOP
-                ghost.take(said, chooser.confidence, unfinished=unfinished)
-
-        def again(said: str, finish: FinishReason) -> RowPlan | None:
-            if ghost is None:
-                return None
-            taken(said, finish)
-            return attempt() if ghost.wants_more else None
-
-        def report(said: str, finish: FinishReason) -> dict[str, Any]:
-            cut_off = finish not in (FinishReason.STOP, FinishReason.LENGTH)
-            if ghost is not None and cut_off and not ghost.attempts:
-                taken(said, finish)
-            shown = {} if ghost is None else ghost.report(cleaned.restore)
-            told[:] = [str(shown.get("final", said))]
-            return {
-                "mode": mode.value,
-                "trigger": request.trigger.value,
-                "pieces": _pieces(prompt, request),
-                "typed": typed,
-                "confidence": round(chooser.confidence, 4),
-                "silence": round(chooser.silence, 4),
-                "memory": None if memory is None else parts.memories.held(request.workspace),
-                **shown,
-            }
-
-        return RowPlan(
-            prompt=prompt,
-            text=HealedText(typed, text) if typed else text,
-            chooser=chooser,
-            budget=budget,
-            restore=cleaned.restore,
-            report=report,
-            again=again,
-            guesses=guesses,
-            next_prompt=after if request.trigger is not Trigger.BACKGROUND else None,
-        )
-
-    first = attempt()
-    assert isinstance(first.chooser, GuidedChooser)
+    attempts = CompletionAttempts(
+        request=request,
+        parts=parts,
+        cleaned=cleaned,
+        mode=mode,
+        prompt=prompt,
+        typed=typed,
+        budget=budget,
+        memory=memory,
+        ghost=ghost,
+        guesses=guesses,
+        following=following,
+    )
+    said = Said()
     parts.suggestions.keep(
         Suggestion(
             request=request,
-            context=rolled,
+            prefix=rolled.prefix,
             mode=mode,
             prompt=prompt,
-            chooser=first.chooser,
-            before=("", []) if last is None else last.said,
+            saying=said,
+            before=Said() if last is None else last.said,
         )
     )
-    return first
+    return attempts.plan(said)
 
 
 def _guesses(
@@ -165,21 +110,6 @@ def _guesses(
         workspace = parts.memories.guesses(rolled, tail, workspace=request.workspace)
         found += [] if workspace is None else [workspace]
     return tuple(found)
-
-
-def _pieces(prompt: Prompt, request: CompletionRequest) -> list[dict[str, Any]]:
-    """What each piece cost, and which snippets found no room (cost 0)."""
-    sources = {snippet.id: snippet for snippet in request.context.snippets}
-    found = []
-    for piece in prompt.pieces:
-        snippet = sources.pop(piece.source, None)
-        found.append({"source": piece.source, "tokens": piece.tokens, **_origin(snippet)})
-    left_out = [{"source": s.id, "tokens": 0, **_origin(s)} for s in sources.values()]
-    return found + left_out
-
-
-def _origin(snippet: Snippet | None) -> dict[str, str]:
-    return {} if snippet is None else {"path": snippet.path, "from": snippet.source}
 
 
 def _end_id(prompt: Prompt, parts: ModelParts) -> int | None:
@@ -204,14 +134,3 @@ def _render(context: CodeContext, mode: CompletionMode, parts: ModelParts, room:
             f" this request ({error})."
         ) from error
     return parts.never_empty(prompt)
-
-
-def _stop_texts(prompt: Prompt) -> tuple[str, ...]:
-    """LINE's newline is `CompletionText`'s business, which lets newlines before text pass."""
-    if prompt.mode is CompletionMode.LINE:
-        return tuple(stop for stop in prompt.stop_texts if stop != "\n")
-    return prompt.stop_texts
-
-
-def _unix(stop: str) -> str:
-    return stop.replace("\r\n", "\n").replace("\r", "\n")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,17 @@ Chances = NDArray[np.float32]
 RIVALS = 6  # of the first token, kept for alternatives
 
 
+@dataclass(kw_only=True, slots=True)
+class Said:
+    """What was chosen so far, the typed letters with it; may be kept when the chooser is gone."""
+
+    text: str = ""
+    tokens: list[int] = field(default_factory=list)
+
+
 class GuidedChooser:
-    """State of one row. `avoid`: first tokens that other attempts took; `ends`: stop tokens."""
+    """State of one row. `avoid`: first tokens that other attempts took; `ends`: stop tokens;
+    `said`: where to write what was chosen."""
 
     def __init__(
         self,
@@ -39,6 +49,7 @@ class GuidedChooser:
         typed: str = "",
         avoid: Collection[int] = (),
         ends: Collection[int] = (),
+        said: Said | None = None,
     ) -> None:
         self._sampler = sampler
         self._stream = stream
@@ -47,16 +58,10 @@ class GuidedChooser:
         self._typed = typed
         self._avoid = frozenset(avoid)
         self._ends = sorted(ends)
-        self._said = ""
-        self.tokens: list[int] = []  # chosen so far
+        self._said = Said() if said is None else said
         self.chances: list[float] = []  # of each chosen token beyond the typed letters
         self.first: int | None = None  # the first of these tokens
         self.silence = 0.0  # chance that nothing more belongs on this line, before the first
-
-    @property
-    def said(self) -> str:
-        """Text of the chosen tokens, the typed letters with them."""
-        return self._said
 
     @property
     def confidence(self) -> float:
@@ -81,8 +86,8 @@ class GuidedChooser:
         chance_V = np.exp(logits_V - logits_V.max())
         chance_V /= chance_V.sum()
         if self._memory is not None:
-            chance_V = mix(chance_V, self._memory.evidence(self._said))
-        needed = self._typed[len(self._said) :]
+            chance_V = mix(chance_V, self._memory.evidence(self._said.text))
+        needed = self._typed[len(self._said.text) :]
         if needed:
             chance_V = self._only(chance_V, needed)
         beyond = not needed
@@ -93,10 +98,10 @@ class GuidedChooser:
         if self._avoid and self.first is None:
             chance_V = self._without(chance_V)
         token = self._sampler.next_token(_logarithm(chance_V))
-        self.tokens.append(token)
-        before = len(self._said)
-        self._said += self._stream.add(token)
-        if beyond or len(self._said) > len(self._typed) > before:
+        self._said.tokens.append(token)
+        before = len(self._said.text)
+        self._said.text += self._stream.add(token)
+        if beyond or len(self._said.text) > len(self._typed) > before:
             self.chances.append(float(chance_V[token] / chance_V.sum()))
             if self.first is None:
                 self.first = token

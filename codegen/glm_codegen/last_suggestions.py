@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from glm_codegen.guided_chooser import GuidedChooser
+from glm_codegen.guided_chooser import Said
 from glm_codegen.prompt_formats.prompt_format import Prompt
 from glm_codegen.vocabulary import Vocabulary
 from glm_protocol.completion import CodeContext, CompletionMode, CompletionRequest
@@ -29,40 +29,41 @@ MOST_AHEAD = 8  # characters typed beyond what was decoded, while it was being d
 
 @dataclass(kw_only=True)
 class Suggestion:
-    """`context` ends where choosing began, `chooser` is at work there or was; `before`: text and
-    tokens that an earlier one had said at the same prompt."""
+    """`prefix` ends where choosing began, `saying` is written there or was; `before`: what an
+    earlier one had said at the same prompt. No memories are held with it."""
 
     request: CompletionRequest
-    context: CodeContext
+    prefix: str
     mode: CompletionMode
     prompt: Prompt
-    chooser: GuidedChooser
-    before: tuple[str, list[int]] = ("", [])
+    saying: Said
+    before: Said = field(default_factory=Said)
+
+    def __post_init__(self) -> None:
+        self.request = _without_what_may_change(self.request)
 
     @property
-    def said(self) -> tuple[str, list[int]]:
-        """Text and tokens: of this one, or of the earlier while this one says the same again."""
-        text, tokens = self.chooser.said, self.chooser.tokens
-        return self.before if self.before[0].startswith(text) else (text, tokens)
+    def said(self) -> Said:
+        """Of this one, or of the earlier while this one says the same again."""
+        return self.before if self.before.text.startswith(self.saying.text) else self.saying
 
     def goes_on(self, request: CompletionRequest, context: CodeContext) -> bool:
         """Whether this is asked on, with letters typed that agree."""
-        if not context.prefix.startswith(self.context.prefix):
+        if not context.prefix.startswith(self.prefix):
             return False
-        typed, said = context.prefix[len(self.context.prefix) :], self.said[0]
+        typed, said = context.prefix[len(self.prefix) :], self.said.text
         agrees = said.startswith(typed) or (
             typed.startswith(said) and len(typed) - len(said) <= MOST_AHEAD
         )
-        return agrees and "\n" not in typed and len(typed) <= MOST_TYPED and self._alike(request)
+        if not agrees or "\n" in typed or len(typed) > MOST_TYPED:
+            return False
+        return self.request == _without_what_may_change(request)
 
-    def _alike(self, request: CompletionRequest) -> bool:
-        """Whether all but the prefix, the related texts and how it is told is as it was."""
 
-        def rest(one: CompletionRequest) -> CompletionRequest:
-            context = replace(one.context, prefix="", snippets=())
-            return replace(one, id="-", context=context, deadline_ms=1, max_tokens=1, ghost=None)
-
-        return rest(self.request) == rest(request)
+def _without_what_may_change(request: CompletionRequest) -> CompletionRequest:
+    """All but the prefix, the related texts and how it is told."""
+    context = replace(request.context, prefix="", snippets=())
+    return replace(request, id="-", context=context, deadline_ms=1, max_tokens=1, ghost=None)
 
 
 class LastSuggestions:
@@ -81,7 +82,7 @@ class LastSuggestions:
             return None
         if mode is not last.mode or not last.goes_on(request, context):
             return None
-        typed = context.prefix[len(last.context.prefix) :]
+        typed = context.prefix[len(last.prefix) :]
         return last if self._vocabulary.can_spell(typed) else None
 
     def keep(self, suggestion: Suggestion) -> None:
@@ -94,10 +95,10 @@ class LastSuggestions:
         """Tokens that the last one said from where `context` ends on; none where it does not
         stand there."""
         last = self._held.get(document)
-        if last is None or not context.prefix.startswith(last.context.prefix):
+        if last is None or not context.prefix.startswith(last.prefix):
             return []
-        typed, (text, tokens) = context.prefix[len(last.context.prefix) :], last.said
+        typed, text = context.prefix[len(last.prefix) :], last.said.text
         if not typed:
-            return tokens
+            return last.said.tokens
         rest = text[len(typed) :] if text.startswith(typed) else ""
         return self._vocabulary.encode(rest) if rest else []

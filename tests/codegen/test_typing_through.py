@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
 
 from glm_codegen.code_engine import CodeEngine
+from glm_codegen.completion_memory import CompletionMemory
+from glm_codegen.workspace_memory import WorkspaceMemories
 from glm_protocol.answers import FinishReason
 from glm_protocol.completion import CompletionMode, GhostText
 from glm_protocol.remembering import RememberedFile, RememberRequest
@@ -168,3 +172,29 @@ def test_a_real_engine_says_the_same_with_less_work() -> None:
     texts, engine = typing([*script, (whole[:3], None)])
     assert texts[-1] == whole[3:]
     assert engine._decoder.steps < engine._decoder.tokens, "what was decoded is checked at once"
+
+
+def test_what_was_read_for_an_answer_goes_with_it() -> None:
+    """Neither the last suggestion nor a cycle keeps memories: 64 documents would hold as many
+    workspaces, and the garbage collector counts objects, not bytes."""
+    engine = load(bundled_models_folder() / "nano-code")
+    memories: list[weakref.ref[CompletionMemory]] = []
+    made = WorkspaceMemories.for_completion
+
+    def noted(*given: Any, **named: Any) -> CompletionMemory | None:
+        memory = made(*given, **named)
+        assert memory is not None
+        memories.append(weakref.ref(memory))
+        return memory
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(WorkspaceMemories, "for_completion", noted)
+            for ghost in (None, GhostText(count=2)):
+                complete(engine, typed("def area(w, h):\n    return ", ghost=ghost))
+        assert len(memories) == 2
+        assert [memory() for memory in memories] == [None, None]
+    finally:
+        gc.enable()
