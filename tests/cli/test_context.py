@@ -11,7 +11,7 @@ from glm_context.gathered import Gathered
 from glm_lsp.cli import context
 from glm_lsp.cli.workspace_root import workspace_root
 from glm_protocol.answers import End, FinishReason, TokenCounts
-from glm_protocol.completion import CodeContext, Snippet
+from glm_protocol.completion import FOR_MEMORY, CodeContext, Snippet
 from glm_protocol.errors import BadRequest
 
 
@@ -49,7 +49,7 @@ def test_the_object_has_every_piece_with_its_source(
     assert all(
         set(piece) == {"source", "id", "path", "score", "tokens", "text"} for piece in pieces
     )
-    by_path = {piece["path"]: piece for piece in pieces if piece["source"] != "continued"}
+    by_path = {piece["path"]: piece for piece in pieces if piece["source"] != FOR_MEMORY}
     assert by_path["basket.py"]["source"] == "import"
     assert [piece["source"] for piece in pieces[-2:]] == ["suffix", "prefix"]
     assert str(pieces[-1]["text"]).endswith("send_invoice(")

@@ -19,7 +19,7 @@ from glm_context.gathered import Gathered
 from glm_lsp.cli.source_file import read_source, split_at
 from glm_lsp.cli.workspace_root import code_context, opened, site_of, workspace_root
 from glm_protocol.answers import End
-from glm_protocol.completion import CodeContext, CompletionRequest
+from glm_protocol.completion import FOR_MEMORY, CodeContext, CompletionRequest
 from glm_protocol.errors import GlmError
 from glm_protocol.languages import language_id
 from glm_protocol.request_fields import Trigger
@@ -116,6 +116,7 @@ def shown(report: dict[str, Any]) -> str:
     lines = [f"{report['path']} ({report['language']})"]
     for piece in report["pieces"]:
         tokens = "" if piece["tokens"] is None else f"{piece['tokens']:>6} tokens"
+        tokens = "memory alone" if piece["source"] == FOR_MEMORY else tokens
         head = next((line.strip() for line in piece["text"].split("\n") if line.strip()), "")
         lines.append(f"  {piece['source']:<11}{tokens:>13}  {piece['path']}  {head[:60]}")
     if report["prompt_tokens"]:
