@@ -16,9 +16,9 @@ from __future__ import annotations
 import ast
 import builtins
 import io
-import random
 import tokenize
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 MIN_ANSWER = 4  # characters to find, so that a lone closing bracket is no spot
@@ -71,17 +71,27 @@ def cursor_places(text: str) -> list[tuple[int, int]]:
 
 
 def draw(files: list[Path], root: Path, *, count: int, seed: int) -> list[Spot]:
-    """`count` spots; a file is drawn in proportion to its places, no line twice."""
-    texts = {path: path.read_text(encoding="utf-8") for path in sorted(files)}
-    every = [(path, place) for path, text in texts.items() for place in cursor_places(text)]
-    random.Random(seed).shuffle(every)
+    """`count` spots; a file is drawn in proportion to its places, no line twice.
+
+    The order is by a hash of the seed and the line itself, so that most spots stay the same when
+    other code is written.
+    """
+    texts = {path: path.read_text(encoding="utf-8").split("\n") for path in files}
+    every = [(path, place) for path in texts for place in cursor_places("\n".join(texts[path]))]
+
+    def rank(each: tuple[Path, tuple[int, int]]) -> bytes:
+        path, (row, column) = each
+        words = f"{seed} {path.relative_to(root).as_posix()} {column} {texts[path][row - 1]}"
+        return sha256(words.encode()).digest()
+
+    every.sort(key=rank)
     spots: list[Spot] = []
     seen: set[tuple[Path, int]] = set()
     for path, (row, column) in every:
         if (path, row) in seen:
             continue
         seen.add((path, row))
-        lines = texts[path].split("\n")
+        lines = texts[path]
         before = "\n".join([*lines[: row - 1], lines[row - 1][: column - 1]])
         after = "\n".join(["", *lines[row:]])
         spots.append(
