@@ -10,20 +10,27 @@ are told apart here, by where their ink stands over the baseline.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from PIL import Image
 
 from glm_vision.grounds import Ink
-from glm_vision.layout import MARK, Block, TextRow
-from glm_vision.text_lines import REGULAR, TextBlock, TextLine, block_of, grey_of
+from glm_vision.layout import MARK, Block, Layout, TextRow
+from glm_vision.text_lines import REGULAR, LetterSize, TextBlock, TextLine, block_of, grey_of
 
 # Share of the ink in step with a pitch: from the first on it is fixed-width, below the second not.
 _IN_STEP, _DOUBTFUL = 0.28, 0.07
+_LIKELY = 0.2  # what is so much in step lends its pitch to others
 _SLIM_CELL = 1.26  # ascent over the width of a cell
 _BLANK = 0.36  # of the ascent: a gap so wide is a blank
+_TOUCHING = 0.75  # of the ascent: a run so wide may be two letters
+_RIM = 0.2  # of the ascent: no letter is narrower beside another that it touches
+_TWO = 0.95  # of the ascent: a run so wide is two letters more often than m or w
+_BRIDGE, _THIN = 0.65, 0.5  # of the darkest: fainter where two touch; the second below `_TWO`
+_BLANK_BY_DOT = 0.5  # beside a stop or a dash, which stand apart in fixed-width fonts
 _WIDEST = 1.35  # of the ascent: no letter is wider
 _USUAL = 0.75  # of the ascent: how wide letters that touch are taken to be
 _FILLS = 0.92  # of its cell, a wide letter
@@ -56,25 +63,48 @@ class _Letter:
     bottom: int
 
 
-def readings(ink: Ink, block: Block) -> Readings:
-    """Each in coordinates of its own."""
-    alone, bands = _alone(ink, block)
-    heights = [bottom - top for top, bottom in bands]
-    fixed = block_of(alone, alone > MARK, bands, height=float(np.median(heights)))
-    if fixed.regular >= REGULAR and fixed.in_step >= _IN_STEP:
-        return Readings(fixed=fixed, spaced=())
-    rows = [_letters(alone[top:bottom], bottom - top) for top, bottom in bands]
+def readings(layout: Layout) -> list[Readings]:
+    """Of each block, in coordinates of its own.
+
+    Where it is not clear whether a block is fixed-width, it is tried at the pitch of one of the
+    same height that is: a screen seldom has two fixed-width fonts of one size.
+    """
+    alone = [_alone(layout.ink, block) for block in layout.blocks]
+    heights = [float(np.median([bottom - top for top, bottom in bands])) for _, bands in alone]
+    fixed = [
+        block_of(ink, ink > MARK, bands, height=height)
+        for (ink, bands), height in zip(alone, heights, strict=True)
+    ]
+    sizes = [
+        (height, LetterSize(pitch=block.pitch, ascent=block.ascent))
+        for height, block in zip(heights, fixed, strict=True)
+        if block.regular >= REGULAR and block.in_step >= _LIKELY
+    ]
+    found = []
+    for (ink, bands), height, block in zip(alone, heights, fixed, strict=True):
+        if block.regular >= REGULAR and block.in_step >= _IN_STEP:
+            found.append(Readings(fixed=block, spaced=()))
+            continue
+        near = [size for other, size in sizes if abs(other - height) <= 0.2 * height]
+        if near:
+            block = block_of(ink, ink > MARK, bands, height=height, size=near[0])
+        found.append(
+            Readings(
+                fixed=block if block.in_step >= _DOUBTFUL else None,
+                spaced=tuple(_spaced_rows(ink, bands)),
+            )
+        )
+    return found
+
+
+def _spaced_rows(ink: Ink, bands: list[tuple[int, int]]) -> Iterator[SpacedRow]:
+    rows = [_letters(ink[top:bottom], bottom - top) for top, bottom in bands]
     sizes = [_size(letters) for letters in rows]
     usual = float(np.median([ascent for _, ascent in sizes]))
-    spaced = []
     for (top, bottom), letters, (base, own) in zip(bands, rows, sizes, strict=True):
         # A row without tall letters is of the size of the others.
         ascent = usual if 0.6 * usual < own < 0.85 * usual else own
-        spaced.append(_spaced_row(alone[top:bottom], letters, base, ascent))
-    return Readings(
-        fixed=fixed if fixed.in_step >= _DOUBTFUL else None,
-        spaced=tuple(spaced),
-    )
+        yield _spaced_row(ink[top:bottom], letters, base, ascent)
 
 
 def _alone(ink: Ink, block: Block) -> tuple[Ink, list[tuple[int, int]]]:
@@ -123,18 +153,24 @@ def _size(letters: list[_Letter]) -> tuple[float, float]:
 
 def _spaced_row(row: Ink, letters: list[_Letter], base: float, ascent: float) -> SpacedRow:
     pitch = ascent / _SLIM_CELL
-    places: list[_Letter | None] = []
+    places: list[tuple[_Letter, str] | None] = []
+    before = None
     for letter in letters:
-        before = next((one for one in reversed(places) if one is not None), None)
-        if before is not None and letter.start - before.stop > _BLANK * ascent:
-            places.append(None)
-        places.append(letter)
+        if before is not None:
+            small = min(before.bottom - before.top, letter.bottom - letter.top) < 0.4 * ascent
+            if letter.start - before.stop > (_BLANK_BY_DOT if small else _BLANK) * ascent:
+                places.append(None)
+        before = letter
+        if _is_fi(row, letter, base, ascent):
+            middle = (letter.start + letter.stop) // 2
+            places.append((replace(letter, stop=middle), "f"))
+            places.append((replace(letter, start=middle), "i"))
+        else:
+            places.append((letter, _slim_letter(row, letter, base, ascent)))
     spaced = np.zeros((row.shape[0], int(np.ceil((len(places) + 1) * pitch))), dtype=np.float32)
-    known = ""
-    for column, one in enumerate(places):
-        if one is not None:
-            _set(row[:, one.start : one.stop], spaced, column, pitch)
-        known += " " if one is None else _slim_letter(row, one, base, ascent)
+    for column, place in enumerate(places):
+        if place is not None:
+            _set(row[:, place[0].start : place[0].stop], spaced, column, pitch)
     text = TextBlock(
         ink=grey_of(spaced),
         lines=(TextLine(baseline=base, columns=max(1, len(places))),),
@@ -143,7 +179,32 @@ def _spaced_row(row: Ink, letters: list[_Letter], base: float, ascent: float) ->
         ascent=ascent,
         regular=0.0,
     )
-    return SpacedRow(text=text, known=known)
+    return SpacedRow(text=text, known="".join(" " if one is None else one[1] for one in places))
+
+
+def _is_fi(row: Ink, letter: _Letter, base: float, ascent: float) -> bool:
+    """The ligature: two stems, a bar that sticks out at the left, a hook over both."""
+    wide = letter.stop - letter.start
+    if not 0.5 * ascent < wide < 0.95 * ascent or base - letter.top < 0.85 * ascent:
+        return False
+    if abs(letter.bottom - base) > 0.12 * ascent:
+        return False
+    dark = row[letter.top : letter.bottom, letter.start : letter.stop] > 2 * MARK
+    high = len(dark)
+    foot = dark[-1 - high // 5 : -1 - high // 20].mean(axis=0) > 0.5
+    stems = np.count_nonzero(np.diff(np.r_[False, foot, False].astype(np.int8)) == 1)
+    rim = dark[:, : max(1, round(0.12 * wide))].any(axis=1)
+    bar = np.flatnonzero(rim)
+    head = np.flatnonzero(dark[: max(1, high // 6)].any(axis=0))
+    return bool(
+        stems == 2
+        and bar.size
+        and bar[-1] - bar[0] < 0.25 * high
+        and 0.1 * high < bar[0] < 0.5 * high
+        and head.size
+        and head[0] > 0.15 * wide
+        and head[-1] > 0.55 * wide
+    )
 
 
 def _slim_letter(row: Ink, letter: _Letter, base: float, ascent: float) -> str:
@@ -173,11 +234,25 @@ def _slim_letter(row: Ink, letter: _Letter, base: float, ascent: float) -> str:
 
 
 def _parted(row: Ink, start: int, stop: int, ascent: float) -> list[tuple[int, int]]:
-    """One letter, or several that touch."""
-    if stop - start <= _WIDEST * ascent:
+    """One letter, or several that touch.
+
+    Where two letters touch there is a column without any dark pixel; no stroke of a letter is so
+    faint. Wider than any letter, a run is cut into letters of the usual width.
+    """
+    wide = stop - start
+    if wide <= _TOUCHING * ascent:
         return [(start, stop)]
-    count = max(2, round((stop - start) / (_USUAL * ascent)))
-    step = (stop - start) / count
+    rim = max(1, int(_RIM * ascent))
+    peaks = row[:, start:stop].max(axis=0)
+    inner = peaks[rim : wide - rim]
+    faint = _BRIDGE if wide > _TWO * ascent else _THIN
+    if inner.size and inner.min() < faint * peaks.max():
+        cut = start + rim + int(np.argmin(inner))
+        return [*_parted(row, start, cut, ascent), *_parted(row, cut, stop, ascent)]
+    if wide <= _WIDEST * ascent:
+        return [(start, stop)]
+    count = max(2, round(wide / (_USUAL * ascent)))
+    step = wide / count
     weight = row.sum(axis=0)
     cuts = [start]
     for number in range(1, count):

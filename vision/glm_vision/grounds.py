@@ -27,7 +27,7 @@ _AROUND = (9, 4)  # tiles to the side, up and down, that decide the ground
 _CORNER = (4, 2)  # half of a corner of the surroundings
 _FILLED = 0.6  # share of a corner that a colour fills where it is a ground
 _BESIDE = (6, 4)  # tiles that decide how dark ink is
-_FAINTEST = 30.0  # steps of a channel: ink fainter than this in all its surroundings is none
+_FAINTEST = 14.0  # steps of a channel: ink fainter than this in all its surroundings is none
 _LONGEST = 40  # pixels of a run of ink in a letter
 
 

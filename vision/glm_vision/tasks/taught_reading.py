@@ -6,7 +6,6 @@ at once. So a picture of any size can be read, and a line is read the same where
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from PIL import Image
 from glm_protocol.errors import Unsupported
 from glm_vision.glyph_rows import Readings, readings
 from glm_vision.layout import lay_out
+from glm_vision.like_letters import likely_letters
 from glm_vision.reading_view import COLUMNS, SEGMENTS, Ink, canvas_of, even_ink, strip_of
 from glm_vision.regions import Box
 from glm_vision.tasks.conversation import Conversation, Outcome, Picture, Piece, Task
@@ -28,8 +28,6 @@ ONE_TEXT = 0.16
 UNSURE = 0.5  # a character below this is counted as doubtful
 LEGIBLE = 0.5  # a row of a screen below this is an icon or a picture more often than text
 IN_DOUBT = 0.03  # by so much a row must be surer letter by letter than as it stands
-# A bare stroke before a consonant: In, If, It; words with l have a vowel there.
-_CAPITAL = re.compile(r"\bl(?=[bcdfgkmnpqrstvwxz])")
 _IRREGULAR = (
     "The letters are not evenly spaced; this model reads fixed-width fonts, so expect mistakes."
 )
@@ -145,7 +143,7 @@ def read_screen(
         return (yield from read_block(conversation, whole))
     layout = lay_out(image)
     yield ""
-    ways = [readings(layout.ink, block) for block in layout.blocks]
+    ways = readings(layout)
     if not ways:
         return (yield from read_block(conversation, whole))
     blocks = [
@@ -188,7 +186,7 @@ def _completed(row: ReadRow, known: str) -> ReadRow:
         for mark, letter in zip(known, row.text.ljust(len(known)), strict=True)
     )
     text = text.replace("''", '"').rstrip()
-    return ReadRow(text=_CAPITAL.sub("I", text), sure=row.sure, doubtful=row.doubtful)
+    return ReadRow(text=likely_letters(text), sure=row.sure, doubtful=row.doubtful)
 
 
 def read_block(conversation: Conversation, block: TextBlock) -> Generator[Piece, None, ReadText]:
