@@ -73,7 +73,8 @@ async def perform(
     await server.configured.wait()
     try:
         # A model that chats and cannot infill repeats the code with its comments.
-        only_chats = (await server.abilities.of(server)) == {"chat"}
+        can = await server.abilities.of(server)
+        only_chats = "chat" in can and "infill" not in can
         if task in code_tasks.FILLING and not only_chats:
             return await fill(server, delivery, task, needed(document), version, params)
         return await talk(server, delivery, task, document, version, params)
