@@ -51,6 +51,7 @@ class AnswerSearch:
     _attempts: list[Attempt] = field(default_factory=list)
     _tried: set[tuple[int, ...]] = field(default_factory=set)
     _tries: dict[int, int] = field(default_factory=dict)
+    _chosen: int = 0  # tokens that the model chose, in all attempts
 
     def first(self) -> RowPlan:
         """The plan of the first attempt."""
@@ -76,6 +77,7 @@ class AnswerSearch:
         if not self._attempts or self._attempts[-1].answer is not self._answer:
             ended = finish is FinishReason.STOP
             self._attempts.append(Attempt(answer=self._answer, text=text, ended=ended))
+            self._chosen += len(self._answer.turns)
 
     @property
     def best(self) -> Attempt:
@@ -125,4 +127,5 @@ class AnswerSearch:
             "text": best.text,
             "attempts": len(self._attempts),
             "faults": sum(best.answer.faulty.values()),
+            "chosen_tokens": self._chosen,
         }

@@ -92,6 +92,7 @@ def test_lines_of_the_source_are_forced_between_those_of_the_model(
         "text": text,
         "attempts": 1,
         "faults": 0,
+        "chosen_tokens": sum(len(form.placeholders.encode(line)) + 1 for line in said),
     }
 
 
