@@ -5,11 +5,14 @@ The folder lasts as long as the runner, because Go compiles its library into a c
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,6 +20,7 @@ from typing import Self
 from glm_codegen.evaluate.sandbox import Bounds, run_in_sandbox, search_path
 
 COMPILE_S, RUN_S = 120.0, 10.0
+GO_MINOR = 21  # 1.21 brought `min`, `max` and package slices
 
 
 class Outcome(StrEnum):
@@ -76,9 +80,31 @@ TOOLCHAINS = {
 
 
 def missing_tools(language: str) -> tuple[str, ...]:
-    """Programs that a language needs and this machine has not."""
+    """Programs that a language needs and this machine has not, or not in the version needed."""
     needs = TOOLCHAINS[language].needs
-    return tuple(tool for tool in needs if shutil.which(tool, path=search_path()) is None)
+    missing = tuple(tool for tool in needs if shutil.which(tool, path=search_path()) is None)
+    if not missing and language == "go" and not _go_is_new(search_path()):
+        return (f"go 1.{GO_MINOR} or newer",)
+    return missing
+
+
+@cache
+def _go_is_new(path: str) -> bool:
+    """Whether Go has `min`, `max` and package slices, which translations use."""
+    go = shutil.which("go", path=path)
+    if go is None:
+        return False
+    with tempfile.TemporaryDirectory(prefix="glm-lsp-go-") as folder:
+        environment = {"PATH": path, "HOME": folder, "GOTOOLCHAIN": "local"}
+        try:
+            told = subprocess.run(
+                (go, "env", "GOVERSION"), capture_output=True, text=True, check=False,
+                env=environment, cwd=folder, timeout=COMPILE_S,
+            ).stdout  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+    found = re.match(r"go1\.(\d+)|go(\d+)", told)
+    return found is not None and (found[1] is None or int(found[1]) >= GO_MINOR)
 
 
 class ProgramRunner:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -78,3 +79,22 @@ def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert missing_tools("go") == ("go",)
     with ProgramRunner() as runner:
         assert runner.run("", "go").outcome is Outcome.NO_COMPILER
+
+
+@pytest.mark.parametrize(
+    ("version", "missing"),
+    [
+        ("go1.19.8", ("go 1.21 or newer",)),
+        ("go1.21rc2", ()),
+        ("go1.27.3", ()),
+        ("", ("go 1.21 or newer",)),
+    ],
+)
+def test_an_old_go_is_named(
+    version: str, missing: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "go"
+    tool.write_text(f"#!/bin/sh\necho {version}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert missing_tools("go") == missing
