@@ -49,7 +49,7 @@ def plan_completion(request: CompletionRequest, parts: ModelParts) -> RowPlan:
         prompt = _render(for_prompt(rolled, for_snippets), mode, parts, room)
     guesses = _guesses(request, rolled, prompt, parts)
     budget = min(
-        request.max_tokens + len(parts.tokenizer.encode(typed)), limit - len(prompt.token_ids)
+        request.max_tokens + len(parts.vocabulary.encode(typed)), limit - len(prompt.token_ids)
     )
     memory = (
         parts.memories.for_completion(

@@ -8,6 +8,7 @@ the token that comes, and in a completion of one line the newline that followed 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -21,6 +22,7 @@ from glm_runtime.token_memory import Followers, TokenMemory
 TAIL = 400  # characters of text that the history is cut from
 _PART = 2_000  # characters of the open file that are cut into tokens at once
 _SETS = 4  # of gathered pieces whose memories are kept
+_FILES = 16  # open files whose memories are kept
 _REMEMBERED = 256  # such parts whose ids are kept while a person types
 
 Seen = list[Followers | None]
@@ -30,7 +32,8 @@ class TextIds:
     """Ids of long texts in parts at line starts, so that a key costs only the part it changes."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        self._part = lru_cache(maxsize=_REMEMBERED)(vocabulary.encode)
+        self._vocabulary = vocabulary
+        self._part = lru_cache(maxsize=_REMEMBERED)(self._encode)
 
     def __call__(self, text: str) -> list[int]:
         found: list[int] = []
@@ -42,20 +45,25 @@ class TextIds:
             start = end
         return found
 
+    def _encode(self, text: str) -> array[int]:
+        return array("I", self._vocabulary.encode(text))
+
 
 class NearMemories:
     """Memories of what came with one request: the open file, and the gathered pieces.
 
-    The pieces stay as they are while a person types, so their memory is kept for a few sets.
+    The pieces stay as they are while a person types, and so does the file up to the place where a
+    suggestion is typed through: what was made of them last is kept.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._ids = TextIds(vocabulary)
         self._of_pieces = lru_cache(maxsize=_SETS)(self._remember)
+        self._of_file = lru_cache(maxsize=_FILES)(self._remember)
 
     def file(self, context: CodeContext) -> TokenMemory:
         """The text before and after the cursor."""
-        return self._remember((("prefix", context.prefix), ("suffix", context.suffix)))
+        return self._of_file((("prefix", context.prefix), ("suffix", context.suffix)))
 
     def pieces(self, context: CodeContext) -> TokenMemory:
         """The snippets."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
 
 _BROKEN = "\ufffd"
+_LEADS = 256  # texts for which it is known what may come first
 _ANCHOR = "x"  # some decoders strip a space at the start
 
 
@@ -25,6 +26,7 @@ class Vocabulary:
     def __init__(self, tokenizer: TextTokenizer) -> None:
         self._tokenizer = tokenizer
         self._cut: dict[tuple[int, str], int | None] = {}
+        self.leading_to = lru_cache(maxsize=_LEADS)(self._leading_to)
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
@@ -38,8 +40,8 @@ class Vocabulary:
         return tuple(found)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text, as the tokenizer cuts it."""
-        return self._tokenizer.encode(text)
+        """Ids of a text, as the tokenizer cuts it; not remembered."""
+        return self._tokenizer.encode_once(text)
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of each text."""
@@ -67,7 +69,7 @@ class Vocabulary:
         pairs = sorted((text, number) for number, text in enumerate(self.texts) if text)
         return [text for text, _ in pairs], [number for _, number in pairs]
 
-    def leading_to(self, text: str) -> NDArray[np.int64]:
+    def _leading_to(self, text: str) -> NDArray[np.int64]:
         """Ids that may come first where `text` has to come: each begins with it or begins it."""
         words, ids = self._sorted
         begin = bisect_left(words, text)

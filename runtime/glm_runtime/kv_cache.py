@@ -36,11 +36,20 @@ class KVCache:
         self.store.clear()
 
 
+_FIRST = 16  # tokens that are compared before any others
+
+
 def common_length(tokens: Sequence[int], prompt: Sequence[int]) -> int:
-    """Tokens that both begin with; by halves, since comparing slices is quick."""
-    low, high = 0, min(len(tokens), len(prompt))
-    if list(tokens[:high]) == list(prompt[:high]):
-        return high
+    """Tokens that both begin with; by halves, since comparing slices is quick. Most of what is
+    compared differs soon."""
+    high, most = 0, min(len(tokens), len(prompt))
+    low = 0
+    while high < most:
+        low, high = high, min(most, max(_FIRST, 4 * high))
+        if list(tokens[low:high]) != list(prompt[low:high]):
+            break
+    else:
+        return most
     while high - low > 1:
         middle = (low + high) // 2
         if list(tokens[low:middle]) == list(prompt[low:middle]):

@@ -80,19 +80,22 @@ def gather(weights: MemoryWeights, seen_by: Sequence[Sequence[Followers | None]]
     `seen_by`: for each of `SOURCES` what followed by length of history.
     """
     found = []
+    known: dict[int, tuple[int, int, NDArray[np.float64]]] = {}  # longer histories repeat shorter
     for length in range(LONGEST):
         for source, seen in enumerate(seen_by):
             followers = seen[length] if length < len(seen) else None
             if followers is None or not len(followers.tokens):
                 continue
-            count, share = bucket(followers)
+            if id(followers) not in known:
+                known[id(followers)] = (*bucket(followers), followers.counts / followers.total)
+            count, share, probability = known[id(followers)]
             weight = weights.table[source][length][count][share]
             if weight > 0:
                 found.append(
                     Evidence(
                         weight=weight,
                         tokens=followers.tokens,
-                        probability=followers.counts / followers.total,
+                        probability=probability,
                     )
                 )
     return found

@@ -12,6 +12,7 @@ it as well as mixing (`memory_mix`).
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -95,7 +96,12 @@ class TokenMemory:
             for place, tokens in enumerate(segment.followers(keys, besides)):
                 if len(tokens):
                     found[place].append(tokens)
-        return [_count(parts) for parts in found]
+        counted: list[Followers | None] = []
+        for place, parts in enumerate(found):
+            # A longer history that was met as often as the shorter one was met at the same places.
+            known = place > 0 and _are(parts, found[place - 1])
+            counted.append(counted[-1] if known else _count(parts))
+        return counted
 
     def continuation(self, history: Sequence[int], most: int, *, besides: str = "") -> list[int]:
         """Up to `most` tokens as they stand in a document after the longest history that was met.
@@ -153,13 +159,20 @@ class _Segment:
         return [(name, self._texts[number]) for name, number in self._names.items()]
 
     def followers(self, keys: _Keys, besides: str) -> list[Ids]:
-        """For each length of history, shortest first, the tokens that followed it."""
+        """For each length of history, shortest first, the tokens that followed it; the same object
+        where those of the shorter one did."""
         excluded = self._names.get(besides, -1)
-        return [
-            self._token[self._living_of(begin, end, excluded)].astype(np.int64)
-            for begin, end in self._runs(keys)
-            if begin < end
-        ]
+        found: list[Ids] = []
+        last = (0, 0)
+        for begin, end in self._runs(keys):
+            if begin < end:
+                same = (begin, end) == last
+                found.append(found[-1] if same else self._followers(begin, end, excluded))
+            last = (begin, end)
+        return found
+
+    def _followers(self, begin: int, end: int, excluded: int) -> Ids:
+        return self._token[self._living_of(begin, end, excluded)].astype(np.int64)
 
     def continuation(
         self, keys: _Keys, besides: str, most: int, *, over: int
@@ -248,8 +261,15 @@ def _bounds(slots: Sequence[int]) -> tuple[NDArray[np.uint64], NDArray[np.uint64
     return np.asarray(low, np.uint64), np.asarray(high, np.uint64)
 
 
+def _are(parts: list[Ids], others: list[Ids]) -> bool:
+    """Whether they are the very same arrays."""
+    return len(parts) == len(others) and all(map(operator.is_, parts, others))
+
+
 def _count(parts: list[Ids]) -> Followers | None:
     if not parts:
         return None
+    if len(parts) == 1 and len(parts[0]) == 1:
+        return Followers(tokens=parts[0], counts=np.ones(1, np.int64))
     tokens, counts = np.unique(np.concatenate(parts), return_counts=True)
     return Followers(tokens=tokens.astype(np.int64), counts=counts.astype(np.int64))

@@ -8,6 +8,7 @@ control tokens are only ever inserted by id.
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-REMEMBERED = 128  # texts whose ids are kept
+REMEMBERED = 512  # texts whose ids are kept: the parts of some dozen prompts
 
 
 class TextTokenizer:
@@ -71,9 +72,13 @@ class TextTokenizer:
         in front of a text as a whole."""
         return list(self._remembered(text, True))
 
-    def _encode(self, text: str, inside: bool) -> tuple[int, ...]:
+    def encode_once(self, text: str) -> list[int]:
+        """As `encode`, of a text that will not come again: it takes nobody's place."""
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def _encode(self, text: str, inside: bool) -> array[int]:
         chosen = self._inside if inside else self._tokenizer
-        return tuple(chosen.encode(text, add_special_tokens=False).ids)
+        return array("I", chosen.encode(text, add_special_tokens=False).ids)  # a ninth of a list
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of each text, as `encode` gives them, on all cores."""
