@@ -25,6 +25,11 @@ SYSTEM = (
     " your code runs as it is."
 )
 MAX_FENCE = 12
+# CodeGeeX4's words for a change of a repository; the answer has the form of the question.
+REPOSITORY = (
+    " Based on the code in the project repository provided by the user and the user's requirements,"
+    " generate new code or modify existing code. The output format is:\n###PATH: {PATH}\n {CODE}"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,17 +37,19 @@ class Task:
     """`duty` is added to the system's words; `wish` stands behind the material.
 
     fenced: the material is code and is put between fences; answers_code: so is the answer, and
-    only its code is wanted.
+    only its code is wanted. ending: stands behind the system's words instead of the duty.
     """
 
     duty: str
     wish: str
     fenced: bool = True
     answers_code: bool = False
+    ending: str = ""
 
 
 TASKS: Mapping[str, Task] = {
     "ask": Task(duty="answer questions on the code that is shown", wish="", fenced=False),
+    "change": Task(duty="change files of a repository", wish="", fenced=False, ending=REPOSITORY),
     "explain": Task(
         duty="explain the code that is shown, step by step and in plain words",
         wish="Explain the above code snippet.",
@@ -88,7 +95,8 @@ def turns_of(request: ChatRequest, *, codegeex4: bool) -> tuple[ChatMessage, ...
     *earlier, last = request.messages
     if last.role is not Role.USER:
         raise BadRequest("The last turn of a task is the user's.")
-    system = f"{CODEGEEX4_SYSTEM if codegeex4 else SYSTEM} Task: {task.duty}."
+    system = CODEGEEX4_SYSTEM if codegeex4 else SYSTEM
+    system += task.ending or f" Task: {task.duty}."
     if earlier and earlier[0].role is Role.SYSTEM:
         system, earlier = f"{system}\n{earlier[0].text}", earlier[1:]
     return (

@@ -18,7 +18,7 @@ from glm_protocol.chat import ChatMessage, ChatRequest, Role
 from glm_protocol.errors import BadRequest
 
 FILLING = ("document", "comment")
-TALKING = ("ask", "explain", "tests", "review", "fix")
+TALKING = ("ask", "change", "explain", "tests", "review", "fix")
 TASKS = (*TALKING, *FILLING)
 MAX_CANDIDATES = 8
 MAX_MATERIAL = 60_000  # characters shown to the model; its context decides how much of it fits

@@ -139,3 +139,23 @@ def test_a_model_without_words_is_told_so(daemon: ScriptedDaemon, file: Path) ->
     daemon.texts = ["x = 1"]
     with pytest.raises(Unsupported, match="reads like a comment"):
         chat.run(["document", str(file), "--line", "5"])
+
+
+def test_a_change_of_several_files_is_shown_and_written_on_demand(
+    daemon: ScriptedDaemon, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.texts = ["###PATH: a.py\nimport os\n###PATH: b.py\nx = 1\n"]
+    line = ["change", str(file.parent), "--question", "Empty a, make b."]
+    assert chat.run(line) == 0
+    shown = capsys.readouterr().out
+    assert "-def total(items):" in shown
+    assert "+x = 1" in shown
+    assert file.read_bytes() == CODE.encode()
+    assert "###PATH: a.py\nimport os\n" in daemon.requests[0].messages[0].text
+    assert chat.run([*line, "--write"]) == 0
+    assert file.read_bytes() == b"import os\r\n"
+    assert file.with_name("b.py").read_text() == "x = 1\n"
+    daemon.texts = ["###PATH: ../c.py\nx = 1\n"]
+    with pytest.raises(BadRequest, match="no file of the folder"):
+        chat.run([*line, "--write"])
+    assert not (file.parent.parent / "c.py").exists()

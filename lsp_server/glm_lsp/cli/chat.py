@@ -22,42 +22,52 @@ from typing import Any
 from glm_client.daemon_client import DaemonClient
 from glm_context.gathered import CursorSite
 from glm_context.syntax import Syntax
+from glm_context.workspace_files import WorkspaceFiles
 from glm_lsp import code_tasks
 from glm_lsp.cli.source_file import LINE_END, read_source
+from glm_lsp.cli.translate import write_new
 from glm_lsp.cli.workspace_root import opened, workspace_root
 from glm_lsp.code_tasks import Source, Wish
 from glm_lsp.comment_hole import CommentHole, comment_hole, documentation_hole, enclosing
 from glm_lsp.comment_writing import Comments, write_comments
 from glm_lsp.git_diff import diff_of
 from glm_lsp.insert_text import clean, with_line_ends
+from glm_lsp.whole_files import as_material, changes_of, shown_whole
 from glm_protocol.answers import End
-from glm_protocol.completion import CompletionRequest
+from glm_protocol.completion import CompletionRequest, Snippet
 from glm_protocol.errors import BadRequest
 from glm_protocol.languages import language_id
 from glm_protocol.requests import AnyRequest
+
+MOST_TOKENS = 8192  # of an answer that repeats whole files
 
 
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="glm-lsp chat",
-        description="document or comment code with any infilling model; ask, explain, write tests, "
-        "review or fix with one that chats. Starts the daemon if none is running.",
+        description="document or comment code with any infilling model; ask, change several files, "
+        "explain, write tests, review or fix with one that chats. Starts the daemon if none is"
+        " running.",
     )
     parser.add_argument(
         "task", choices=code_tasks.TASKS, metavar="TASK", help=", ".join(code_tasks.TASKS)
     )
-    parser.add_argument("file", type=Path, help="the source file; ask: also a folder")
+    parser.add_argument("file", type=Path, help="the source file; ask, change: also a folder")
     parser.add_argument("--line", type=int, help="a line in the definition meant, counted from 1")
     parser.add_argument(
         "--lines", metavar="A-B", help="only these lines (explain, tests, fix, ask)"
     )
-    parser.add_argument("--question", default="", help="what to ask (ask), or a wish of your own")
+    parser.add_argument(
+        "--question",
+        default="",
+        help="what to ask (ask), what to change (change), or a wish of your own",
+    )
     parser.add_argument("--diagnostic", default="", help="the message to be fixed (fix)")
     parser.add_argument("--candidates", type=int, default=1, help="different answers (default: 1)")
     parser.add_argument("--model", help="a model of `glm-lsp models` (default: its default)")
     parser.add_argument("--language", help="LSP languageId (default: told by the file's name)")
     parser.add_argument(
-        "--write", action="store_true", help="change the file (document, comment, fix)"
+        "--write", action="store_true", help="change the files (document, comment, fix, change)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
@@ -68,6 +78,8 @@ def run(argv: Sequence[str]) -> int:
     options = arguments().parse_args(argv)
     if not 1 <= options.candidates <= code_tasks.MAX_CANDIDATES:
         raise BadRequest(f"--candidates is 1 to {code_tasks.MAX_CANDIDATES}.")
+    if options.task == "change":
+        return _change(options)
     if options.file.is_dir() and options.task == "ask":
         return _talk(options, "", Source(path="", language=""))
     code_tasks.refuse_secret_file(str(options.file.absolute()))
@@ -137,18 +149,63 @@ def _talk(options: argparse.Namespace, text: str, source: Source) -> int:
     return 0
 
 
-def _question(options: argparse.Namespace, source: Source, shown: str) -> str:
-    """The question with the file and the pieces of the workspace that it is about."""
-    question = options.question
+def _change(options: argparse.Namespace) -> int:
+    """Several files at once: diffs of what the answer changes, written with --write."""
+    question = _asked(options)
+    whole = options.file.is_dir()
+    near = None if whole else workspace_root(options.file)
+    root = (options.file if whole else near or options.file.absolute().parent).resolve()
+    paths = [] if whole else [str(options.file.resolve().relative_to(root))]
+    if not whole:
+        read_source(options.file)
+    paths += [piece.path for piece in _pieces(root, question)]
+    paths += [str(found.path) for found in WorkspaceFiles(root).walk()] if whole else []
+    room = code_tasks.MAX_MATERIAL - len(question) - 64
+    shown = shown_whole(root, paths, room=room)
+    material = code_tasks.question_with(as_material(shown), question)
+    wish = Wish(model=options.model, max_tokens=MOST_TOKENS)
+    request = code_tasks.talk_request("change", Source(path="", language=""), material, wish)
+    [(said, end)] = asyncio.run(_answers([request]))
+    changes = changes_of(clean(said, material), root, shown)
+    if options.json:
+        files = [{"path": one.path, "new": one.old is None, "text": one.new} for one in changes]
+        print(json.dumps(_object([said], end) | {"files": files}))
+    for one in changes:
+        if options.write and one.old is None:
+            write_new(root / one.path, one.new)
+            print(f"made {one.path}", file=sys.stderr)
+        elif options.write:
+            _write(root / one.path, one.old or "", one.new)
+        elif not options.json:
+            _show(Path(one.path), one.old or "", one.new)
+    return 0
+
+
+def _asked(options: argparse.Namespace) -> str:
+    question: str = options.question
     if not question.strip():
-        raise BadRequest("ask needs --question.", remedy="Say what you want to know.")
-    root = options.file.resolve() if options.file.is_dir() else workspace_root(options.file)
-    files = [(source.path, shown)] if source.path else []
+        raise BadRequest(
+            f"{options.task} needs --question.", remedy="Say what you want to know, or changed."
+        )
+    return question
+
+
+def _pieces(root: Path | None, question: str) -> tuple[Snippet, ...]:
+    """Pieces of the workspace that a question is about."""
     site = CursorSite(path="", language="markdown", text=question, offset=len(question))
     with opened(root) as workspace:
-        snippets = () if workspace is None else workspace.gather(site).snippets
+        return () if workspace is None else workspace.gather(site).snippets
+
+
+def _question(options: argparse.Namespace, source: Source, shown: str) -> str:
+    """The question with the file and the pieces of the workspace that it is about."""
+    question = _asked(options)
+    root = options.file.resolve() if options.file.is_dir() else workspace_root(options.file)
+    files = [(source.path, shown)] if source.path else []
     files += [
-        (piece.path, piece.text) for piece in snippets if Path(piece.path).name != source.path
+        (piece.path, piece.text)
+        for piece in _pieces(root, question)
+        if Path(piece.path).name != source.path
     ]
     return code_tasks.question_with(files, question)
 

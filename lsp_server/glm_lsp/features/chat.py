@@ -19,6 +19,7 @@ from glm_lsp.code_tasks import Source, Wish
 from glm_lsp.comment_hole import comment_hole, documentation_hole, enclosing
 from glm_lsp.comment_writing import write_comments
 from glm_lsp.documents import Cursor, Document
+from glm_lsp.features.change_files import change_files
 from glm_lsp.features.chat_params import (
     count_of,
     diagnostic_of,
@@ -77,6 +78,8 @@ async def perform(
         only_chats = "chat" in can and "infill" not in can
         if task in code_tasks.FILLING and not only_chats:
             return await fill(server, delivery, task, needed(document), version, params)
+        if task == "change":
+            return await change_files(server, delivery, document, params)
         return await talk(server, delivery, task, document, version, params)
     except GlmError as error:
         raise LspError(REQUEST_FAILED, str(error)) from error
