@@ -22,7 +22,7 @@ from glm_vision.layout import MARK, Block, Layout, TextRow
 from glm_vision.text_lines import REGULAR, LetterSize, TextBlock, TextLine, block_of, grey_of
 
 # Share of the ink in step with a pitch: from the first on it is fixed-width, below the second not.
-_IN_STEP, _DOUBTFUL = 0.28, 0.07
+_IN_STEP, _DOUBTFUL = 0.28, 0.1
 _LIKELY = 0.2  # what is so much in step lends its pitch to others
 _SLIM_CELL = 1.26  # ascent over the width of a cell
 _BLANK = 0.36  # of the ascent: a gap so wide is a blank
@@ -33,6 +33,7 @@ _BRIDGE, _THIN = 0.65, 0.5  # of the darkest: fainter where two touch; the secon
 _BLANK_BY_DOT = 0.5  # beside a stop or a dash, which stand apart in fixed-width fonts
 _WIDEST = 1.35  # of the ascent: no letter is wider
 _USUAL = 0.75  # of the ascent: how wide letters that touch are taken to be
+_LEAST_LIGATURE = 8.0  # pixels of the ascent
 _FILLS = 0.92  # of its cell, a wide letter
 _SLIM = 0.3  # of the ascent: a letter so narrow is a stroke or dots
 
@@ -187,7 +188,7 @@ def _is_fi(row: Ink, letter: _Letter, base: float, ascent: float) -> bool:
     wide = letter.stop - letter.start
     if not 0.5 * ascent < wide < 0.95 * ascent or base - letter.top < 0.85 * ascent:
         return False
-    if abs(letter.bottom - base) > 0.12 * ascent:
+    if abs(letter.bottom - base) > 0.12 * ascent or ascent < _LEAST_LIGATURE:
         return False
     dark = row[letter.top : letter.bottom, letter.start : letter.stop] > 2 * MARK
     high = len(dark)

@@ -106,7 +106,23 @@ def _pieces(marked: Marked) -> list[Box]:
             found += [part for part in parts if _like_text(marked, part)]
         else:
             todo += [(*part, depth + 1) for part in parts]
-    return found
+    heights = [box[3] - box[1] for box in found if box[2] - box[0] > box[3] - box[1]]
+    usual = float(np.median(heights)) if heights else 0.0
+    return [part for box in found for part in _untouched(marked, box, usual)]
+
+
+def _untouched(marked: Marked, box: Box, usual: float) -> list[Box]:
+    """Two lines that touch, cut where there is hardly any ink between them."""
+    left, top, right, bottom = box
+    high = bottom - top
+    if not 1.6 * usual < high < 3.2 * usual or right - left < 2 * high:
+        return [box]
+    weight = marked[top:bottom, left:right].sum(axis=1)
+    low, end = int(0.35 * high), int(0.65 * high) + 1
+    cut = low + int(np.argmin(weight[low:end]))
+    if weight[cut] > 0.3 * np.median(weight):
+        return [box]
+    return [(left, top, right, top + cut), (left, top + cut, right, bottom)]
 
 
 def _like_text(marked: Marked, box: Box) -> bool:
