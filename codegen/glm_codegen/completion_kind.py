@@ -102,7 +102,7 @@ def _guesses(
     request: CompletionRequest, rolled: CodeContext, prompt: Prompt, parts: ModelParts
 ) -> tuple[Guesses, ...]:
     """Sources of guesses, the surest first."""
-    tail = parts.vocabulary.encode(rolled.prefix[-TAIL:])[-LONGEST:]
+    tail = parts.vocabulary.ends_of(rolled.prefix[-TAIL:], LONGEST)
     found: list[Guesses] = [Repetition(prompt.token_ids, tail)]
     if expected := parts.suggestions.expected(request.document, rolled):
         found.insert(0, Expected(expected))

@@ -17,7 +17,7 @@ import numpy as np
 from glm_codegen.vocabulary import Vocabulary
 from glm_protocol.completion import CodeContext, CompletionMode
 from glm_runtime.memory_mix import Evidence, MemoryWeights, gather
-from glm_runtime.token_memory import Followers, TokenMemory
+from glm_runtime.token_memory import LONGEST, Followers, TokenMemory
 
 TAIL = 400  # characters of text that the history is cut from
 _PART = 2_000  # characters of the open file that are cut into tokens at once
@@ -111,7 +111,7 @@ class CompletionMemory:
         text = self._tail + said
         line = text.rsplit("\n", 1)[-1]
         given = " " if line.endswith(" ") and line.strip() and not line.endswith("  ") else ""
-        history = self._vocabulary.encode(text[: len(text) - len(given)])
+        history = self._vocabulary.ends_of(text[: len(text) - len(given)], LONGEST)
         end = self._end if said.strip() else None
         found: list[Seen] = [memory.lookup(history) for memory in self._near]
         held = self._workspace

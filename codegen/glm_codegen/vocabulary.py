@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from glm_codegen.prompt_formats.text_tokenizer import TextTokenizer
 
 _BROKEN = "\ufffd"
+_ENDS = 1024  # texts whose last ids are kept: typing through a suggestion asks for them again
 _LEADS = 256  # texts for which it is known what may come first
 _ANCHOR = "x"  # some decoders strip a space at the start
 
@@ -26,6 +27,7 @@ class Vocabulary:
     def __init__(self, tokenizer: TextTokenizer) -> None:
         self._tokenizer = tokenizer
         self._cut: dict[tuple[int, str], int | None] = {}
+        self.ends_of = lru_cache(maxsize=_ENDS)(self._ends_of)
         self.leading_to = lru_cache(maxsize=_LEADS)(self._leading_to)
 
     @cached_property
@@ -42,6 +44,10 @@ class Vocabulary:
     def encode(self, text: str) -> list[int]:
         """Ids of a text, as the tokenizer cuts it; not remembered."""
         return self._tokenizer.encode_once(text)
+
+    def _ends_of(self, text: str, count: int) -> tuple[int, ...]:
+        """The last `count` ids of a text."""
+        return tuple(self.encode(text)[-count:])
 
     def encode_many(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of each text."""

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 LONGEST = 8  # tokens of history
 SHORTEST = 3  # that a guess needs
 MOST_LOOKED_AT = 1024  # positions of one history and segment; more are sampled evenly
+_KNOWN = 64  # answers that are remembered
 _SLOTS = 4  # tokens in a 64-bit key, 16 bits each
 _EDGE = 0  # stands before the first token of a document
 
@@ -48,6 +49,7 @@ class TokenMemory:
         self._limit = limit
         self._segments: list[_Segment] = []
         self._sizes: dict[str, int] = {}  # living documents, oldest first
+        self._known: dict[tuple[str, tuple[int, ...]], list[Followers | None]] = {}
 
     @property
     def tokens(self) -> int:
@@ -70,6 +72,7 @@ class TokenMemory:
         for name in fresh:
             self.forget(name)
         self._sizes |= {name: len(ids) for name, ids in fresh.items()}
+        self._known.clear()
         self._segments.append(_Segment(list(fresh.items())))
         held = self.tokens
         for name in list(self._sizes):
@@ -82,6 +85,7 @@ class TokenMemory:
     def forget(self, name: str) -> None:
         """Drop a document; unknown names are ignored."""
         if self._sizes.pop(name, None) is not None:
+            self._known.clear()
             for segment in self._segments:
                 segment.forget(name)
 
@@ -89,7 +93,16 @@ class TokenMemory:
         """What followed the last 1, 2, … `LONGEST` tokens of `history`; None where never met.
 
         `besides`: a document that does not count, because a newer text of it is at hand.
+        What was asked last is remembered: typing through a suggestion asks the same again.
         """
+        asked = besides, tuple(history[-LONGEST:])
+        if asked not in self._known:
+            if len(self._known) == _KNOWN:
+                del self._known[next(iter(self._known))]
+            self._known[asked] = self._look_up(*asked)
+        return list(self._known[asked])
+
+    def _look_up(self, besides: str, history: Sequence[int]) -> list[Followers | None]:
         keys = _query(history)
         found: list[list[Ids]] = [[] for _ in range(LONGEST)]
         for segment in self._segments:

@@ -150,3 +150,19 @@ def test_a_continuation_takes_the_most_frequent_token() -> None:
     memory = TokenMemory()
     memory.add([(name, [1, 2, 3, token, 8]) for name, token in (("a", 5), ("b", 6), ("c", 5))])
     assert memory.continuation([1, 2, 3], 9) == [5, 8]
+
+
+def test_what_is_remembered_of_questions_is_never_old_and_bounded() -> None:
+    memory = TokenMemory()
+    memory.add([("a", [1, 2, 3]), ("b", [1, 2, 4])])
+    assert as_counter(memory.lookup([1, 2])[1]) == Counter({3: 1, 4: 1})
+    assert as_counter(memory.lookup([1, 2], besides="a")[1]) == Counter({4: 1})
+    memory.forget("b")
+    assert as_counter(memory.lookup([1, 2])[1]) == Counter({3: 1})
+    memory.add([("c", [1, 2, 5])])
+    assert as_counter(memory.lookup([1, 2])[1]) == Counter({3: 1, 5: 1})
+    memory.lookup([1, 2]).clear()
+    assert memory.lookup([1, 2])[1] is not None, "an answer is the asker's own"
+    for number in range(1000):
+        memory.lookup([number])
+    assert len(memory._known) <= 64
