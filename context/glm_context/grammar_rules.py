@@ -194,6 +194,22 @@ RULES: dict[str, GrammarRules] = {
         bodies=nodes("program body_statement do_block block begin then else"),
         arguments=nodes("argument_list"),
     ),
+    "kotlin": GrammarRules(
+        definitions={
+            "class_declaration": "class",
+            **kinds(
+                function="function_declaration",
+                object="object_declaration",
+                type="type_alias",
+            ),
+        },
+        members=kinds(method="function_declaration"),
+        imports=nodes("import package_header"),
+        bodies=nodes("source_file class_body enum_class_body block function_body"),
+        arguments=nodes("value_arguments"),
+        comments=nodes("line_comment block_comment"),
+        strings=nodes("string_literal multiline_string_literal"),
+    ),
     "php": GrammarRules(
         definitions={
             "class_declaration": "class",

@@ -7,8 +7,8 @@ needs a class. Nothing here asks a model.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 EXTENSIONS = {
@@ -76,17 +76,20 @@ def class_name(source: PurePath) -> str:
 
 def whole_file(units: Sequence[TranslatedUnit], target: str, source: PurePath) -> str:
     """Text of the translated file."""
+    told = [without_header(unit.text, target) for unit in units]
+    headers = dict.fromkeys(line for lines, _ in told for line in lines)
+    units = [replace(unit, text=text) for unit, (_, text) in zip(units, told, strict=True)]
     definitions = [unit for unit in units if unit.kind != "code" or target not in _SCOPED]
     loose = [unit for unit in units if unit.kind == "code" and target in _SCOPED]
     texts = [unit.text.strip("\n") for unit in definitions]
     body = "\n".join(unit.text.strip("\n") for unit in loose)
     if target == "java":
-        return _java(texts, body, source)
+        return _java(texts, body, source, headers)
     if body:
         texts.append(_main(body, target))
     gap = "\n\n\n" if target == "python" else "\n\n"
     code = gap.join(text for text in texts if text)
-    head = _head(code, target)
+    head = _head(code, target, headers)
     return f"{head}{gap if head else ''}{code}\n" if code else ""
 
 
@@ -104,14 +107,51 @@ def _indented(text: str, indent: str) -> str:
     return "\n".join(indent + line if line.strip() else "" for line in text.split("\n"))
 
 
-def _java(texts: Sequence[str], body: str, source: PurePath) -> str:
-    members = [re.sub(r"^(?=(?:abstract )?class )", "static ", text, flags=re.M) for text in texts]
+_HEADERS = {
+    "java": re.compile(r"(?:import|package) [\w.* ]+;"),
+    "kotlin": re.compile(r"(?:import|package) [\w.* ]+;?"),
+    "csharp": re.compile(r"(?:global )?using [\w.= ]+;"),
+    "go": re.compile(r'package \w+|import (?:[\w.]+ )?"[^"]+"|import \(|(?:[\w.]+ )?"[\w./-]+"|\)'),
+    "php": re.compile(r"<\?php|\?>|declare\(strict_types=1\);"),
+}
+
+
+def without_header(text: str, target: str) -> tuple[list[str], str]:
+    """Imports that a model wrote at a unit's beginning, and the rest: a file has them once, on top.
+
+    What names the package is dropped. Go's are given without `import`.
+    """
+    pattern = _HEADERS.get(target)
+    if pattern is None:
+        return [], text
+    lines = text.strip("\n").split("\n")
+    headers: list[str] = []
+    at = 0
+    for at, line in enumerate([*lines, "end"]):  # noqa: B007 - read after the loop
+        bare = line.strip()
+        if bare and pattern.fullmatch(bare) is None:
+            break
+        headers += [bare] if bare else []
+    rest = "\n".join(lines[at:])
+    if target == "php":
+        return [], rest.removesuffix("?>").rstrip()
+    if target == "go":
+        kept = [one.removeprefix("import ") for one in headers if '"' in one]
+        return kept, rest
+    return [one for one in headers if not one.startswith("package ")], rest
+
+
+def _java(texts: Sequence[str], body: str, source: PurePath, headers: Iterable[str]) -> str:
+    nested = r"^(?:public )?(?=(?:abstract |final )?class )"
+    members = [re.sub(nested, "static ", text, flags=re.M) for text in texts]
     if body:
         members.append(f"public static void main(String[] args) {{\n{_indented(body, '    ')}\n}}")
     inside = "\n\n".join(_indented(member, "    ") for member in members if member)
     if not inside:
         return ""
-    head = "import java.util.*;\n\n" if re.search(_JAVA_UTIL, inside) else ""
+    util = ["import java.util.*;"] if re.search(_JAVA_UTIL, inside) else []
+    head = "".join(f"{line}\n" for line in dict.fromkeys([*util, *headers]))
+    head += "\n" if head else ""
     # A class inside may not be called as the one around it.
     outer, lead = class_name(source), "public "
     if re.search(rf"\bclass {outer}\b", inside):
@@ -122,17 +162,18 @@ def _java(texts: Sequence[str], body: str, source: PurePath) -> str:
 _JAVA_UTIL = r"\b(?:List|ArrayList|Map|HashMap|Set|HashSet|Collections|Arrays|Deque|ArrayDeque)\b"
 
 
-def _head(code: str, target: str) -> str:
-    """Imports and the like."""
+def _head(code: str, target: str, headers: Iterable[str]) -> str:
+    """Imports and the like. `headers`: those that the model wrote."""
     if target == "python":
         return "import math" if re.search(r"\bmath\.", code) else ""
     if target == "go":
         used = [path for name, path in _GO_PACKAGES.items() if re.search(rf"\b{name}\.[A-Z]", code)]
-        lines = "".join(f'\t"{path}"\n' for path in used)
+        paths = dict.fromkeys([*(f'"{path}"' for path in used), *headers])
+        lines = "".join(f"\t{path}\n" for path in paths)
         return "package main" + (f"\n\nimport (\n{lines})" if lines else "")
     if target in ("cpp", "c"):
         used = [
             name for name, words in _CPP_HEADERS.items() if re.search(rf"std::(?:{words})\b", code)
         ]
         return "\n".join(f"#include <{name}>" for name in used)
-    return "<?php" if target == "php" else ""
+    return "<?php" if target == "php" else "\n".join(headers)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from glm_context.syntax import Syntax
 from glm_lsp.cli import translate
 from glm_lsp.translation_layout import TranslatedUnit, file_name, language_of, whole_file
 from glm_protocol.errors import BadRequest
@@ -132,6 +133,39 @@ def test_files_get_what_their_language_needs() -> None:
     assert cpp.startswith("#include <string>\n\n")
     python = whole_file([TranslatedUnit(kind="function", text="x = math.pi")], "python", path)
     assert python.startswith("import math\n")
+
+
+HEADED = {
+    "java": (
+        "import java.io.*;\nimport java.util.*;\n\npublic class A {\n    int x;\n}",
+        "import java.io.*;",
+    ),
+    "kotlin": ("package p\n\nimport kotlin.math.max\n\nfun f() {\n}", "import kotlin.math.max"),
+    "csharp": ("using System;\n\nclass A {\n}", "using System;"),
+    "go": ('package x\n\nimport (\n\t"os"\n\t"fmt"\n)\n\nfunc f() {\n\tfmt.Println()\n}', '"os"'),
+    "php": ("<?php\n\nfunction f() {\n}\n?>", "<?php"),
+    "rust": ("use std::io;\n\nfn f() {\n}", "use std::io;"),
+    "typescript": ('import { a } from "b";\n\nfunction f() {\n}', "import { a }"),
+    "ruby": ("require 'set'\n\ndef f\nend", "require 'set'"),
+    "c": ("#include <stdio.h>\n\nint f(void) {\n  return 1;\n}", "#include <stdio.h>"),
+    "cpp": ("#include <string>\n\nint f() {\n  return 1;\n}", "#include <string>"),
+    "javascript": ("function f() {\n}", "function f"),
+    "python": ("import os\n\n\ndef f():\n    pass", "import os"),
+}
+
+
+@pytest.mark.parametrize("target", sorted(HEADED))
+def test_what_a_model_imports_in_every_unit_stands_once_on_top(target: str) -> None:
+    """The twelve languages: each has a grammar, and what two answers make is a file of it."""
+    text, header = HEADED[target]
+    other = text.replace("class A", "class B").replace(" f(", " g(")
+    units = [TranslatedUnit(kind="class", text=one) for one in (text, other)]
+    whole = whole_file(units, target, Path("two.x"))
+    with Syntax() as syntax:
+        assert syntax.problems(whole, target) == ()
+        assert syntax.problems(whole + "\n)]}", target)
+    if target in ("java", "kotlin", "csharp", "go", "php"):
+        assert whole.count(header) == 1
 
 
 def test_languages_have_many_names() -> None:

@@ -53,6 +53,12 @@ SAMPLES: dict[str, tuple[str, list[tuple[str, str]], list[tuple[str, str]]]] = {
         [("class", "K")],
         [("field", "x"), ("method", "m")],
     ),
+    "kotlin": (
+        "package a\n\nimport b.c\n\nclass K(val x: Int) {\n    val y = 2\n\n"
+        "    fun m(a: Int): Int {\n        return a\n    }\n}\n\nfun f() {\n    println(1)\n}\n",
+        [("class", "K"), ("function", "f")],
+        [("method", "m")],
+    ),
     "c": (
         "#include <stdio.h>\n#define N 3\nstruct s { int a; };\nint *f(int a)\n{\n}\n",
         [("macro", "N"), ("struct", "s"), ("function", "f")],
@@ -219,6 +225,7 @@ def test_place_and_unit_at_the_cursor(
         ("rust", "match a {\n    1 => {\n        ‸\n    }\n}\n", True),
         ("ruby", "def f(a)\n  ‸\nend\n", True),
         ("ruby", "def f(a)\n  b = 1\n  ‸\nend\n", False),
+        ("kotlin", "fun f(a: Int) {\n    ‸\n}\n", True),
         ("php", "<?php\nfunction f($a) {\n  ‸\n}\n", True),
         ("shellscript", "for a in b; do\n  ‸\ndone\n", True),
         ("css", "a {\n  ‸\n}\n", True),
