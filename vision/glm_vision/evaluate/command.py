@@ -21,7 +21,7 @@ from glm_protocol.answers import Chunk
 from glm_protocol.chat import ChatMessage, ChatRequest, ImageData, Role
 from glm_runtime.engine import EngineOptions
 from glm_vision.evaluate.cases import Answered, Case, cases
-from glm_vision.evaluate.font_files import FOLDERS, find_fonts
+from glm_vision.evaluate.font_files import FOLDERS, FontFiles, find_fonts
 from glm_vision.evaluate.screens import measure_screens, read_screens, screens_table
 from glm_vision.vision_engine import VisionEngine, load_engine
 
@@ -70,30 +70,44 @@ def ask(engine: VisionEngine, picture: Image.Image, question: str = "", task: st
 def run(argv: Sequence[str]) -> int:
     """The `eval vision` subcommand. Raises GlmError."""
     options = arguments().parse_args(argv)
-    if options.screens is not None:
-        return run_screens(options)
-    fonts = find_fonts((options.fonts,) if options.fonts else FOLDERS)
     engine = load_engine(EngineOptions(model=options.model, threads=options.threads))
+    try:
+        if options.screens is not None:
+            result = measured_screens(engine, options.screens, seed=options.seed)
+            told = screens_table(result)
+        else:
+            fonts = find_fonts((options.fonts,) if options.fonts else FOLDERS)
+            result, sheet = measured(engine, fonts, count=options.count, seed=options.seed)
+            told = table(result)
+            if options.failures is not None:
+                sheet.save(options.failures)
+    finally:
+        engine.close()
+    print(json.dumps(result) if options.json else told)
+    return 0
+
+
+def measured(
+    engine: VisionEngine, fonts: FontFiles, *, count: int, seed: int
+) -> tuple[dict[str, Any], Image.Image]:
+    """Scores by category, and a sheet of what went wrong."""
     scores: dict[str, list[float]] = defaultdict(list)
     seconds: dict[str, float] = defaultdict(float)
     valid: list[bool] = []
     failed: list[tuple[Case, Answered]] = []
-    try:
-        for case in cases(options.count, options.seed, fonts):
-            began = time.perf_counter()
-            got = ask(engine, case.picture, case.question, case.task)
-            seconds[case.category] += time.perf_counter() - began
-            score = float(case.score(got))
-            scores[case.category].append(score)
-            if case.task == "diagram":
-                valid.append(got.report.get("valid") is True)
-            if score < 0.8:
-                failed.append((case, got))
-    finally:
-        engine.close()
+    for case in cases(count, seed, fonts):
+        began = time.perf_counter()
+        got = ask(engine, case.picture, case.question, case.task)
+        seconds[case.category] += time.perf_counter() - began
+        score = float(case.score(got))
+        scores[case.category].append(score)
+        if case.task == "diagram":
+            valid.append(got.report.get("valid") is True)
+        if score < 0.8:
+            failed.append((case, got))
     result = {
         "model": engine.info.model,
-        "seed": options.seed,
+        "seed": seed,
         "fonts": {"known": len(fonts.trained), "unseen": len(fonts.unseen)},
         "scores": {
             name: {
@@ -106,26 +120,17 @@ def run(argv: Sequence[str]) -> int:
         },
         "mermaid_parses": round(sum(valid) / max(1, len(valid)), 4),
     }
-    if options.failures is not None:
-        sheet_of(failed[: 2 * SHOWN : 2] or failed).save(options.failures)
-    print(json.dumps(result) if options.json else table(result))
-    return 0
+    return result, sheet_of(failed[: 2 * SHOWN : 2] or failed)
 
 
-def run_screens(options: argparse.Namespace) -> int:
-    """`--screens`."""
-    engine = load_engine(EngineOptions(model=options.model, threads=options.threads))
+def measured_screens(engine: VisionEngine, folder: Path, *, seed: int) -> dict[str, Any]:
+    """Of real screenshots. Raises BadRequest where there is none."""
 
     def read(picture: Image.Image) -> str:
         return ask(engine, picture, task="read").text
 
-    try:
-        result = measure_screens(read_screens(options.screens), read, seed=options.seed)
-    finally:
-        engine.close()
-    result["model"] = engine.info.model
-    print(json.dumps(result) if options.json else screens_table(result))
-    return 0
+    result = measure_screens(read_screens(folder), read, seed=seed)
+    return {**result, "model": engine.info.model}
 
 
 def table(result: dict[str, Any]) -> str:
