@@ -108,12 +108,14 @@ def test_a_name_that_tells_no_language_needs_from(daemon: ScriptedDaemon, tmp_pa
 def test_a_folder_becomes_a_folder_beside_it(
     daemon: ScriptedDaemon, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (file.parent / "b.py").write_text("def h():\n    return 2\n")
+    (file.parent / "b.py").write_text("def h():\n    return my_name()\n")
     (file.parent / "notes.md").write_text("# no code\n")
     assert translate.run([str(file.parent), "--to", "javascript", "--json"]) == 0
     made = file.parent.with_name("work-javascript")
     assert sorted(path.name for path in made.iterdir()) == ["a.js", "b.js"]
     assert len(json.loads(capsys.readouterr().out)["files"]) == 2
+    assert "my_name()" in daemon.requests[-1].code  # of the other file: one table of names
+    assert daemon.requests[-1].names == ("my_name = myName",)
     with pytest.raises(BadRequest, match="not overwritten"):
         translate.run([str(file.parent), "--to", "javascript"])
 

@@ -156,3 +156,24 @@ async def test_the_bundled_model_says_why_not(editor: InProcessEditor, tmp_path:
     requests = [a["command"]["arguments"][0] for a in found]
     tasks = {one["params"]["task"] for one in requests if one["request"] == "glm/chat"}
     assert tasks == {"document", "comment"}
+
+
+@chats("nano-code")
+async def test_the_bundled_translator_makes_a_file_beside(
+    editor: InProcessEditor, tmp_path: Path
+) -> None:
+    code = (
+        "class Lamp:\n    def __init__(self, watts: int) -> None:\n        # how strong\n"
+        "        self.watts = watts\n\n\ndef double_it(value: int) -> int:\n    return 2 * value\n"
+    )
+    uri = (tmp_path / "lamp.py").as_uri()
+    editor.open(code, uri)
+    params = {"token": "t", "textDocument": {"uri": uri}, "to": "go"}
+    reply = await editor.reply(editor.request("glm/translate", params), 60.0)
+    result = reply["result"]
+    assert (result["units"], result["parses"], result["model"]) == (2, True, "nano-translate")
+    assert "func doubleIt(value int) int {\n\treturn 2 * value\n}" in result["text"]
+    assert result["text"].count("// how strong") == 1
+    created = result["edit"]["documentChanges"][0]
+    assert created["uri"] == (tmp_path / "lamp.go").as_uri()
+    assert streamed(editor, "t")

@@ -10,7 +10,7 @@ import pytest
 
 from glm_protocol.answers import Chunk, End, FinishReason
 from tests.client.stub_daemon import StubDaemon
-from tests.lsp_server.in_process import InProcessEditor
+from tests.lsp_server.in_process import InProcessEditor, eventually
 
 SOURCE = "def total(xs: list[int]) -> int:\n    return sum(xs)\n"
 JAVASCRIPT = "function total(xs) {\n  return 0;\n}"
@@ -110,3 +110,14 @@ async def test_refusals_are_one_sentence(
     reply = await asked(editor, params(opened(editor, tmp_path, text), **more))
     assert said in reply["error"]["message"]
     assert not daemon.requests
+
+
+async def test_a_cancel_frees_the_model(
+    editor: InProcessEditor, daemon: StubDaemon, tmp_path: Path
+) -> None:
+    daemon.delay_s = 5
+    number = editor.request("glm/translate", params(opened(editor, tmp_path)))
+    await eventually(lambda: daemon.requests, 60.0)
+    editor.notify("$/cancelRequest", {"id": number})
+    assert (await editor.reply(number))["error"]["code"] == -32800
+    assert not (tmp_path / "money.js").exists()
