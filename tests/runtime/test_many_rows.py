@@ -12,7 +12,7 @@ import torch
 
 from glm_protocol.errors import EngineFailed
 from glm_runtime.checkpoint import open_checkpoint
-from glm_runtime.decode import Decoder
+from glm_runtime.decode import FIRST_CHUNK, SMALLEST_CHUNK, Decoder
 from glm_runtime.device import TorchAccelerator, choose_placement
 from glm_runtime.drafting import Expected
 from glm_runtime.kv_shelf import NoRoomNow
@@ -139,6 +139,16 @@ def small(tmp_path: Path) -> Any:
     model: Any = native(stored(tmp_path, BASE))
     model.kept = [model.pool.take() for _ in range(model.pool.free - 20)]
     return model
+
+
+def test_a_prompt_beside_others_comes_in_small_pieces(model: Any) -> None:
+    decoder = Decoder(model, PLACEMENT)
+    first = decoder.begin([1, 2, 3], most=60, guesses=())
+    long = decoder.begin([9, *range(200)], most=300, guesses=())
+    decoder.step([first, long])
+    assert len(long.cache.tokens) == SMALLEST_CHUNK - 3
+    decoder.step([long])
+    assert len(long.cache.tokens) == SMALLEST_CHUNK - 3 + FIRST_CHUNK, "alone it waits for nobody"
 
 
 def test_a_request_waits_until_others_leave_it_room(small: Any) -> None:
